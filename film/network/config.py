@@ -1,0 +1,208 @@
+"""What a FILM network is made of, and the shapes that follow from it.
+
+Pure arithmetic: TensorFlow isn't needed to know which weights a configuration has.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from typing import Any, Literal, Self
+
+from film.errors import OptionError
+
+__all__ = ["FilmConfig"]
+
+Head = Literal["rgb", "blend"]
+
+_RGB = 3
+_FLOW = 2  # (dx, dy)
+# Of the blend head, for one full-size pixel: blend logit, RGB residual, one flow
+# correction for each direction.
+_BLEND_HEAD = 1 + _RGB + 2 * _FLOW
+_PHASES = 4  # the pixels of one 2×2 cell
+_HEAD_CONVOLUTION_SIZE = 3
+
+
+@dataclass(frozen=True, kw_only=True)
+class FilmConfig:
+    """The sizes of one FILM network (Reda et al. 2022, arXiv 2202.04901, section 3).
+
+    Attributes:
+        pyramid_levels: Levels of the image, feature and flow pyramids. The largest motion
+            that the network can follow grows as 2^(pyramid_levels − 1).
+        fusion_pyramid_levels: The finest levels that are aligned and fused.
+        specialized_levels: The finest levels that have a flow predictor of their own; all
+            coarser ones share one.
+        sub_levels: Stages of the feature tree that is run on every image level.
+        filters: Channels of the first stage; each following stage doubles them.
+        flow_convs: 3×3 convolutions of each predictor: one entry for every specialized
+            level, finest first, then the shared one.
+        flow_filters: Channels of these convolutions, in the same order.
+        head: `"rgb"` ends in a 1×1 convolution to RGB, as published. `"blend"` works at
+            half size (every 2×2 cell of pixels becomes 12 channels) and ends in a
+            blend of both warped images plus a residual; that is the compact network.
+        any_instant: Whether the weights were trained at instants other than 0.5.
+    """
+
+    pyramid_levels: int
+    fusion_pyramid_levels: int
+    specialized_levels: int
+    sub_levels: int
+    filters: int
+    flow_convs: tuple[int, ...]
+    flow_filters: tuple[int, ...]
+    head: Head = "rgb"
+    any_instant: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the invariants.
+
+        Raises:
+            OptionError: If a size isn't positive, the fused or specialized levels exceed the
+                pyramid, the sub-tree is shorter than the specialized levels need, or the
+                predictors' lists don't have `specialized_levels + 1` entries.
+        """
+        for name in ("pyramid_levels", "fusion_pyramid_levels", "specialized_levels", "sub_levels", "filters"):
+            if getattr(self, name) < 1:
+                raise OptionError(f"{name} must be at least 1, not {getattr(self, name)}")
+        if self.fusion_pyramid_levels > self.pyramid_levels:
+            raise OptionError(
+                f"fusion_pyramid_levels ({self.fusion_pyramid_levels}) can't exceed "
+                f"pyramid_levels ({self.pyramid_levels})"
+            )
+        if self.specialized_levels >= self.pyramid_levels:
+            raise OptionError(
+                f"specialized_levels ({self.specialized_levels}) must be below "
+                f"pyramid_levels ({self.pyramid_levels}): the coarsest level uses the shared predictor"
+            )
+        if self.sub_levels > self.specialized_levels + 1:
+            # A coarser level would have more feature channels than the shared predictor's first.
+            raise OptionError(
+                f"sub_levels ({self.sub_levels}) can't exceed specialized_levels + 1 "
+                f"({self.specialized_levels + 1}): all levels of the shared predictor need the same channels"
+            )
+        for name in ("flow_convs", "flow_filters"):
+            values = getattr(self, name)
+            if len(values) != self.specialized_levels + 1:
+                raise OptionError(
+                    f"{name} needs {self.specialized_levels + 1} entries (one for every specialized "
+                    f"level and the shared one), not {len(values)}"
+                )
+            if min(values) < 1:
+                raise OptionError(f"{name} must be positive, not {values}")
+        if any(filters % 2 for filters in self.flow_filters):
+            raise OptionError(f"flow_filters are halved once, so they must be even, not {self.flow_filters}")
+        if self.head not in ("rgb", "blend"):
+            raise OptionError(f"head must be 'rgb' or 'blend', not {self.head!r}")
+
+    @classmethod
+    def published(cls) -> Self:
+        """Give the configuration of the three released networks (L1, VGG, Style): 34.4 M parameters."""
+        return cls(
+            pyramid_levels=7,
+            fusion_pyramid_levels=5,
+            specialized_levels=3,
+            sub_levels=4,
+            filters=64,
+            flow_convs=(3, 3, 3, 3),
+            flow_filters=(32, 64, 128, 256),
+        )
+
+    @classmethod
+    def compact(cls) -> Self:
+        """Give the configuration of the bundled network, which a laptop CPU can run: 0.75 M parameters."""
+        return cls(
+            pyramid_levels=5,
+            fusion_pyramid_levels=4,
+            specialized_levels=3,
+            sub_levels=3,
+            filters=16,
+            flow_convs=(2, 2, 2, 2),
+            flow_filters=(16, 32, 48, 64),
+            head="blend",
+            any_instant=True,
+        )
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Self:
+        """Make a configuration from what `to_json` gave.
+
+        Raises:
+            OptionError: If a name is unknown or missing, or a value breaks an invariant.
+        """
+        try:
+            return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+        except TypeError as error:
+            raise OptionError(f"not a FILM configuration: {error}") from error
+
+    def to_json(self) -> dict[str, Any]:
+        """Give plain values that JSON can hold."""
+        return {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(self).items()}
+
+    @property
+    def cell(self) -> int:
+        """Pixels that one finest feature spans along an axis: 1, or 2 in the blend head's half-size network."""
+        return 2 if self.head == "blend" else 1
+
+    @property
+    def multiple(self) -> int:
+        """What height and width have to be a multiple of, in pixels."""
+        return int(2 ** (self.pyramid_levels - 1)) * self.cell
+
+    @property
+    def image_channels(self) -> int:
+        """Channels of one level of the image as the features see it: RGB of every pixel in a cell."""
+        return _RGB * self.cell**2
+
+    def feature_channels(self, level: int) -> int:
+        """Count the channels of feature level `level` (0 = finest): stages 0 to min(level, sub_levels − 1)."""
+        return sum(self.filters * 2**stage for stage in range(min(level + 1, self.sub_levels)))
+
+    def predictor(self, level: int) -> int:
+        """Say which flow predictor serves level `level`: its own, or the shared one (the last)."""
+        return min(level, self.specialized_levels)
+
+    def aligned_channels(self, level: int) -> int:
+        """Count the channels of aligned level `level`: both warped images with features, both flows."""
+        return 2 * (self.image_channels + self.feature_channels(level) + _FLOW)
+
+    def fusion_channels(self, level: int) -> int:
+        """Count the channels that the decoder makes at level `level`."""
+        return int(self.filters * 2 ** min(level, self.specialized_levels))
+
+    def weight_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Name every weight and its shape, in the order in which the released checkpoints hold them.
+
+        Convolution kernels are (height, width, channels in, channels out), biases (channels out,).
+        """
+        shapes: dict[str, tuple[int, ...]] = {}
+
+        def convolution(name: str, size: int, channels_in: int, channels_out: int) -> int:
+            shapes[f"{name}/kernel"] = (size, size, channels_in, channels_out)
+            shapes[f"{name}/bias"] = (channels_out,)
+            return channels_out
+
+        channels = self.image_channels
+        for stage in range(self.sub_levels):
+            for part in "ab":
+                channels = convolution(f"features/stage_{stage}/{part}", 3, channels, self.filters * 2**stage)
+
+        for index, (count, filters) in enumerate(zip(self.flow_convs, self.flow_filters, strict=True)):
+            name = "shared" if index == self.specialized_levels else str(index)
+            channels = 2 * self.feature_channels(index)
+            for position in range(count):
+                channels = convolution(f"flow/{name}/conv_{position}", 3, channels, filters)
+            channels = convolution(f"flow/{name}/squeeze", 1, channels, filters // 2)
+            convolution(f"flow/{name}/out", 1, channels, _FLOW)
+
+        coarsest = self.fusion_pyramid_levels - 1
+        for level in range(coarsest):
+            filters = self.fusion_channels(level)
+            below = self.aligned_channels(coarsest) if level == coarsest - 1 else self.fusion_channels(level + 1)
+            convolution(f"fusion/{level}/up", 2, below, filters)
+            convolution(f"fusion/{level}/a", 3, self.aligned_channels(level) + filters, filters)
+            convolution(f"fusion/{level}/b", 3, filters, filters)
+        if self.head == "rgb":
+            convolution("fusion/out", 1, self.filters, _RGB)
+        else:
+            convolution("fusion/out", _HEAD_CONVOLUTION_SIZE, self.filters, _PHASES * _BLEND_HEAD)
+        return shapes
