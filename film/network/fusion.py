@@ -1,0 +1,86 @@
+"""From two aligned images to the one between: the decoder and its two heads."""
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import keras
+import tensorflow as tf
+
+from film.network.config import FilmConfig
+from film.network.layers import convolution
+from film.network.pyramid import upsample_nearest
+
+__all__ = ["BlendParts", "Fusion"]
+
+_CELL = 2
+
+
+class BlendParts(NamedTuple):
+    """What the blend head says of every full-size pixel; all float32, `(B, H, W, …)`."""
+
+    logit: tf.Tensor  # 1 channel: how much more the first image is trusted than the second
+    residual: tf.Tensor  # RGB, added at the end
+    to_first: tf.Tensor  # correction of the flow that reads the first image, pixels
+    to_second: tf.Tensor  # correction of the flow that reads the second image, pixels
+
+
+class Fusion(keras.layers.Layer):  # type: ignore[misc]
+    """A U-Net decoder over the aligned pyramid (FILM section 3.3).
+
+    It starts from the coarsest aligned level and climbs: double the size, a 2×2 convolution,
+    join with the aligned level, two 3×3 convolutions. Every level thus sees the images and
+    features that were warped at its own resolution.
+    """
+
+    def __init__(self, config: FilmConfig, **options: Any) -> None:
+        """Make the convolutions that `config` asks for; `options` are Keras's own (name, dtype)."""
+        super().__init__(autocast=False, **options)
+        self.config = config
+        self.levels: list[list[keras.layers.Layer]] = []
+        coarsest = config.fusion_pyramid_levels - 1
+        for level in range(coarsest):
+            filters = config.fusion_channels(level)
+            below = (
+                config.aligned_channels(coarsest) if level == coarsest - 1 else config.fusion_channels(level + 1)
+            )
+            self.levels.append(
+                [
+                    convolution(below, filters, 2, dtype=self.dtype_policy, linear=True),
+                    convolution(config.aligned_channels(level) + filters, filters, 3, dtype=self.dtype_policy),
+                    convolution(filters, filters, 3, dtype=self.dtype_policy),
+                ]
+            )
+        kernel, bias = list(config.weight_shapes().values())[-2:]
+        blend = config.head == "blend"
+        self.out = convolution(
+            kernel[2], bias[0], kernel[0], dtype=self.dtype_policy, linear=True, initial_scale=0.0 if blend else 1.0
+        )
+        self.built = True
+
+    def call(self, aligned: Sequence[tf.Tensor]) -> tf.Tensor:
+        """Decode the aligned pyramid, finest level first, each `(B, h, w, aligned_channels(level))`.
+
+        Returns:
+            `(B, h, w, …)` float32 at the finest level's size: RGB, or what `split` takes apart.
+        """
+        values = aligned[-1]
+        for level in reversed(range(len(self.levels))):
+            up, first, second = self.levels[level]
+            values = tf.concat([aligned[level], up(upsample_nearest(values))], axis=-1)
+            values = second(first(values))
+        return tf.cast(self.out(values), tf.float32)
+
+    @staticmethod
+    def split(cells: tf.Tensor) -> BlendParts:
+        """Take the blend head's `(B, H/2, W/2, 32)` apart into full-size planes."""
+        pixels = tf.nn.depth_to_space(cells, _CELL)
+        return BlendParts(*tf.split(pixels, [1, 3, 2, 2], axis=-1))
+
+    def get_config(self) -> dict[str, Any]:
+        """Give the plain values that `from_config` makes this layer of."""
+        return {**super().get_config(), "config": self.config.to_json()}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any]) -> "Fusion":
+        """Make a layer from what `get_config` gave."""
+        return cls(**{**config, "config": FilmConfig.from_json(config["config"])})

@@ -1,0 +1,183 @@
+"""The whole network, in the three stages that are worth remembering apart."""
+
+from collections.abc import Mapping
+from typing import Any, NamedTuple
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from film.errors import WeightsMismatch
+from film.network.config import FilmConfig
+from film.network.features import FeatureExtractor
+from film.network.flow import FlowEstimator, FlowPyramid
+from film.network.fusion import Fusion
+from film.network.pyramid import image_pyramid, upsample_bilinear, warp
+
+__all__ = ["Encoded", "FilmNetwork", "Flows", "compact", "published"]
+
+_HALF_SIZE_CELL = 2
+
+
+class Encoded(NamedTuple):
+    """One image as the network knows it; serves every pair that the image is in."""
+
+    image: tf.Tensor  # (B, H, W, 3) float32 in [0, 1]
+    cells: list[tf.Tensor]  # image pyramid on the features' grid, finest first
+    features: list[tf.Tensor]  # feature pyramid, finest first
+
+
+class Flows(NamedTuple):
+    """The motion of one pair; serves every instant between its images."""
+
+    forward: FlowPyramid  # first → second: lies on the first's grid, reads the second
+    backward: FlowPyramid  # second → first: lies on the second's grid, reads the first
+
+
+class FilmNetwork(keras.Model):  # type: ignore[misc]
+    """FILM (Reda et al., ECCV 2022, arXiv 2202.04901).
+
+    `encode` each image, find the `flows` of a pair, `render` any instant between. The parts
+    can be called by themselves, so that what repeats is computed once; `call` runs all three.
+
+    Invariant: heights and widths are multiples of `config.multiple`.
+    """
+
+    def __init__(self, config: FilmConfig, *, mixed_precision: bool = False, **options: Any) -> None:
+        """Make a network with fresh weights.
+
+        Args:
+            config: Its sizes.
+            mixed_precision: Convolve in float16 (for GPUs); weights, flow and the head stay float32.
+            options: Keras's own (name).
+        """
+        super().__init__(**options)
+        self.config = config
+        self.mixed_precision = mixed_precision
+        policy = keras.DTypePolicy("mixed_float16" if mixed_precision else "float32")
+        self.extractor = FeatureExtractor(config, dtype=policy, name="features")
+        self.estimator = FlowEstimator(config, dtype=policy, name="flow")
+        self.fusion = Fusion(config, dtype=policy, name="fusion")
+        self.built = True
+
+    def encode(self, image: tf.Tensor) -> Encoded:
+        """Find the features of `(B, H, W, 3)` images, float32 RGB in [0, 1], gamma space."""
+        levels = image_pyramid(image, self.config.pyramid_levels)
+        if self.config.cell > 1:
+            levels = [tf.nn.space_to_depth(level, self.config.cell) for level in levels]
+        if self.mixed_precision:
+            levels = [tf.cast(level, tf.float16) for level in levels]
+        return Encoded(image, levels, self.extractor(levels))
+
+    def flows(self, first: Encoded, second: Encoded) -> Flows:
+        """Find the motion between two images, both ways."""
+        # Both directions as one batch: the coarse levels are too small to keep a processor busy alone.
+        ahead = [tf.concat(pair, axis=0) for pair in zip(first.features, second.features, strict=True)]
+        back = [tf.concat(pair, axis=0) for pair in zip(second.features, first.features, strict=True)]
+        both = self.estimator(ahead, back)
+        halves = [[tf.split(level, 2, axis=0) for level in levels] for levels in both]
+        forward, backward = (FlowPyramid(*([level[way] for level in levels] for levels in halves)) for way in (0, 1))
+        return Flows(forward, backward)
+
+    def render(self, first: Encoded, second: Encoded, flows: Flows, instant: tf.Tensor) -> dict[str, tf.Tensor]:
+        """Make the image at `instant`, `(B,)` float32 in (0, 1), between two images.
+
+        A network that was trained at 0.5 alone still follows the instant: its flows are scaled to it.
+
+        Returns:
+            `image`: `(B, H, W, 3)` float32, not clipped. `x0_warped`, `x1_warped`: both images, moved to the instant.
+        """
+        instant = tf.reshape(instant, (-1, 1, 1, 1))
+        levels = range(self.config.fusion_pyramid_levels)
+        to_first = [flows.backward.flows[level] * instant for level in levels]
+        to_second = [flows.forward.flows[level] * (1.0 - instant) for level in levels]
+        aligned = [
+            tf.concat(
+                [
+                    warp(tf.concat([first.cells[level], first.features[level]], axis=-1), to_first[level]),
+                    warp(tf.concat([second.cells[level], second.features[level]], axis=-1), to_second[level]),
+                    tf.cast(to_first[level], first.cells[level].dtype),
+                    tf.cast(to_second[level], first.cells[level].dtype),
+                ],
+                axis=-1,
+            )
+            for level in levels
+        ]
+        decoded = self.fusion(aligned)
+        if self.config.head == "rgb":
+            channels = self.config.image_channels
+            offset = channels + self.config.feature_channels(0)
+            return {
+                "image": decoded,
+                "x0_warped": aligned[0][..., :channels],
+                "x1_warped": aligned[0][..., offset : offset + channels],
+            }
+        parts = Fusion.split(decoded)
+        warped = (
+            warp(first.image, upsample_bilinear(_HALF_SIZE_CELL * to_first[0]) + parts.to_first),
+            warp(second.image, upsample_bilinear(_HALF_SIZE_CELL * to_second[0]) + parts.to_second),
+        )
+        # Where the head has no opinion, the nearer image counts for more: with a logit of 0 this is
+        # (1 − t)·first + t·second.
+        share = tf.sigmoid(parts.logit + tf.math.log(1.0 - instant) - tf.math.log(instant))
+        image = share * warped[0] + (1.0 - share) * warped[1] + parts.residual
+        return {"image": image, "x0_warped": warped[0], "x1_warped": warped[1]}
+
+    def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:  # noqa: FBT001, FBT002 (Keras's signature)
+        """Run all stages, called as the released SavedModel is.
+
+        Args:
+            inputs: `x0`, `x1`: `(B, H, W, 3)` float32 in [0, 1]; `time`: `(B, 1)` float32 in (0, 1).
+            training: Unused; nothing here behaves differently then.
+        """
+        del training
+        first, second = self.encode(inputs["x0"]), self.encode(inputs["x1"])
+        return self.render(first, second, self.flows(first, second), inputs["time"])
+
+    def named_weights(self) -> dict[str, NDArray[np.float32]]:
+        """Give every weight under its name in `config.weight_shapes()`."""
+        names = self.config.weight_shapes()
+        return {name: weight.numpy() for name, weight in zip(names, self._ordered(), strict=True)}
+
+    def set_named_weights(self, weights: Mapping[str, NDArray[np.float32]]) -> None:
+        """Take every weight from `weights`.
+
+        Raises:
+            WeightsMismatch: If a name is missing or unknown, or a shape differs; then nothing was changed.
+        """
+        shapes = self.config.weight_shapes()
+        if odd := sorted(set(shapes).symmetric_difference(weights)):
+            raise WeightsMismatch(f"weight {odd[0]!r} is {'missing' if odd[0] in shapes else 'unknown'}")
+        for name, shape in shapes.items():
+            if weights[name].shape != shape:
+                raise WeightsMismatch(f"weight {name!r} has the shape {weights[name].shape}, not {shape}")
+        for name, weight in zip(shapes, self._ordered(), strict=True):
+            weight.assign(weights[name])
+
+    def _ordered(self) -> list[keras.Variable]:
+        """List the variables in the order of `config.weight_shapes()`."""
+        layers = [layer for stage in self.extractor.stages for layer in stage]
+        layers += [layer for predictor in self.estimator.predictors for layer in predictor]
+        layers += [layer for level in self.fusion.levels for layer in level]
+        return [variable for layer in [*layers, self.fusion.out] for variable in (layer.kernel, layer.bias)]
+
+    def get_config(self) -> dict[str, Any]:
+        """Give the plain values that `from_config` makes this network of."""
+        return {"config": self.config.to_json(), "mixed_precision": self.mixed_precision, "name": self.name}
+
+    @classmethod
+    def from_config(cls, config: dict[str, Any], custom_objects: Mapping[str, Any] | None = None) -> "FilmNetwork":
+        """Make a network, with fresh weights, from what `get_config` gave."""
+        del custom_objects
+        return cls(**{**config, "config": FilmConfig.from_json(config["config"])})
+
+
+def published(*, mixed_precision: bool = False) -> FilmNetwork:
+    """Make the released network's twin; its weights come from `film.weights`."""
+    return FilmNetwork(FilmConfig.published(), mixed_precision=mixed_precision)
+
+
+def compact(*, mixed_precision: bool = False) -> FilmNetwork:
+    """Make the compact network; its weights come from `film.weights`."""
+    return FilmNetwork(FilmConfig.compact(), mixed_precision=mixed_precision)

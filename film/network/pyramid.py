@@ -1,0 +1,108 @@
+"""The arithmetic between the convolutions: pyramids, ×2 resizing and the bilinear warp.
+
+All functions take NHWC tensors. Sizes only ever change by exactly 2, so resizing is
+written with reshapes and slices: XLA compiles these and their gradients on every
+device, which it doesn't for TensorFlow's own nearest-neighbour resize.
+"""
+
+import tensorflow as tf
+
+__all__ = ["image_pyramid", "pool", "upsample_bilinear", "upsample_nearest", "warp"]
+
+
+def pool(image: tf.Tensor) -> tf.Tensor:
+    """Halve `(B, H, W, C)` by averaging every 2×2 cell; an odd last row or column is dropped."""
+    return tf.nn.avg_pool2d(image, ksize=2, strides=2, padding="VALID")
+
+
+def image_pyramid(image: tf.Tensor, levels: int) -> list[tf.Tensor]:
+    """Give `image` and its `levels` − 1 successive halvings, finest first."""
+    pyramid = [image]
+    while len(pyramid) < levels:
+        pyramid.append(pool(pyramid[-1]))
+    return pyramid
+
+
+def upsample_nearest(image: tf.Tensor) -> tf.Tensor:
+    """Double `(B, H, W, C)` along both axes by repeating every pixel."""
+    batch, height, width, channels = _sizes(image)
+    cells = tf.reshape(image, (batch, height, 1, width, 1, channels))
+    return tf.reshape(tf.tile(cells, (1, 1, 2, 1, 2, 1)), (batch, 2 * height, 2 * width, channels))
+
+
+def upsample_bilinear(image: tf.Tensor) -> tf.Tensor:
+    """Double `(B, H, W, C)` along both axes bilinearly.
+
+    Pixel centres lie at halves, as in `tf.image.resize`: a new pixel is ¾ of the old one that it
+    lies in and ¼ of that one's nearest neighbour; beyond the edge the edge repeats.
+    """
+    return _double(_double(image, axis=1), axis=2)
+
+
+def _double(image: tf.Tensor, axis: int) -> tf.Tensor:
+    sizes = _sizes(image)
+    begin = [0, 0, 0, 0]
+    one = list(sizes)
+    one[axis] = 1
+    but_one = list(sizes)
+    but_one[axis] = sizes[axis] - 1
+    last = list(begin)
+    last[axis] = sizes[axis] - 1
+    second = list(begin)
+    second[axis] = 1
+    before = tf.concat([tf.slice(image, begin, one), tf.slice(image, begin, but_one)], axis)
+    after = tf.concat([tf.slice(image, second, but_one), tf.slice(image, last, one)], axis)
+    pairs = tf.stack([0.75 * image + 0.25 * before, 0.75 * image + 0.25 * after], axis + 1)
+    doubled = list(sizes)
+    doubled[axis] = 2 * sizes[axis]
+    return tf.reshape(pairs, doubled)
+
+
+def warp(image: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
+    """Read `image` where `flow` points: out[y, x] = image[y + dy, x + dx], bilinearly.
+
+    Args:
+        image: `(B, H, W, C)`, of any float type.
+        flow: `(B, H, W, 2)` float32, pixels of this level, (dx, dy). Beyond the edge the edge repeats.
+
+    Returns:
+        `(B, H, W, C)` of `image`'s type.
+    """
+    batch, height, width, channels = _sizes(image)
+    rows = tf.cast(tf.range(height), tf.float32)[None, :, None] + flow[..., 1]
+    columns = tf.cast(tf.range(width), tf.float32)[None, None, :] + flow[..., 0]
+    top, bottom, down = _neighbours(rows, height)
+    left, right, along = _neighbours(columns, width)
+
+    # One gather over all pixels of the batch: rows of C numbers that lie together in memory.
+    pixels = tf.reshape(image, (batch * height * width, channels))
+    first_pixel = (tf.range(batch) * height * width)[:, None, None]
+    upper = first_pixel + top * width
+    lower = first_pixel + bottom * width
+    down = tf.cast(down, image.dtype)
+    along = tf.cast(along, image.dtype)
+    above = _mix(tf.gather(pixels, upper + left), tf.gather(pixels, upper + right), along)
+    below = _mix(tf.gather(pixels, lower + left), tf.gather(pixels, lower + right), along)
+    return tf.ensure_shape(_mix(above, below, down), image.shape)
+
+
+def _neighbours(positions: tf.Tensor, size: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Give the two whole positions around each position in [0, size), and how far along it lies, in [0, 1]."""
+    last = tf.cast(size, tf.float32) - 1.0
+    positions = tf.clip_by_value(positions, 0.0, last)
+    before = tf.floor(positions)
+    fraction = (positions - before)[..., None]
+    # Clipped once more as integers: a position that isn't a number survives the first clip, and a
+    # step of training that went wrong must end in a loss that is skipped, not in a crash.
+    index = tf.clip_by_value(tf.cast(before, tf.int32), 0, size - 1)
+    return index, tf.minimum(index + 1, size - 1), fraction
+
+
+def _mix(first: tf.Tensor, second: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    return first + share * (second - first)
+
+
+def _sizes(image: tf.Tensor) -> list[int | tf.Tensor]:
+    """Give the four sizes of `image`: numbers where they are known while tracing, tensors elsewhere."""
+    dynamic = tf.shape(image)
+    return [dynamic[axis] if size is None else size for axis, size in enumerate(image.shape)]
