@@ -1,0 +1,301 @@
+"""Which frame is shown when: instants, rates, frame counts and durations, all exact.
+
+A clip has N source frames. Source frame i owns the time from its own timestamp to the
+next frame's, and with it the output frames shown there: pair i is that frame and its
+successor, and pair N − 1 is the last frame alone, which is held. An output frame is a
+pair and an instant in [0, 1): 0 is the source frame itself, passed through untouched.
+
+- Every frame shown (`keep_duration=False`): pair i gets the instants 0, 1/M … (M − 1)/M
+  and the last frame is held M times, so N·M frames come out and the clip lasts N·M/F.
+- Duration kept (`keep_duration=True`): output frame k shows what is to be seen k/F after
+  the first frame, by the source's true timestamps. The multiplier has no part in it but
+  for the default rate.
+
+An output rate that isn't given is M times the source's own, in both ways.
+
+Pure arithmetic on `Fraction`: no numpy, no ffmpeg.
+"""
+
+import math
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from functools import cached_property
+from itertools import pairwise
+from typing import Final, Self
+
+from film.errors import OptionError, SourceBroken, TooFewFrames
+
+__all__ = ["MULTIPLIERS", "OUTPUT_RATES", "PairPlan", "Retiming", "Timeline"]
+
+MULTIPLIERS: Final = range(1, 65)
+OUTPUT_RATES: Final = (Fraction(1), Fraction(240))
+"""Lowest and highest output rate, in frames a second; both are allowed."""
+
+_FEWEST_FRAMES = 2
+_HALF = Fraction(1, 2)
+_NTSC = Fraction(1000, 1001)  # what 24, 30 and 60 are multiplied by in NTSC countries
+# Where an output frame counts as the source frame itself; see Retiming.tolerance.
+_SAME_INSTANT = Fraction(1, 512)
+_FINE_TICKS = 8
+_OUTPUT_SHARE = Fraction(1, 8)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Timeline:
+    """When a clip's frames are shown.
+
+    Attributes:
+        ticks: Timestamp of every frame, in units of `time_base`; they rise strictly.
+        time_base: Seconds that one tick lasts, e.g. 1/90000.
+        last_duration: Ticks that the last frame is shown for; where the container doesn't
+            say, `None`: as long as the frame before it.
+    """
+
+    ticks: tuple[int, ...]
+    time_base: Fraction
+    last_duration: int | None = None
+
+    def __post_init__(self) -> None:
+        """Check that time moves on.
+
+        Raises:
+            TooFewFrames: If there are fewer than two frames.
+            SourceBroken: If a frame isn't later than the one before it.
+            OptionError: If the time base or the last frame's duration isn't positive.
+        """
+        if len(self.ticks) < _FEWEST_FRAMES:
+            raise TooFewFrames(f"the source has {len(self.ticks)} frames; two are needed to make one between")
+        if self.time_base <= 0:
+            raise OptionError(f"the time base must be positive, not {self.time_base}")
+        if self.last_duration is not None and self.last_duration <= 0:
+            raise OptionError(f"the last frame's duration must be positive, not {self.last_duration} ticks")
+        for index, (earlier, later) in enumerate(pairwise(self.ticks), start=1):
+            if later <= earlier:
+                raise SourceBroken(
+                    f"frame {index} of the source is not later than the one before it "
+                    f"(timestamps {earlier} and {later}); remux the source or repair it"
+                )
+
+    @classmethod
+    def regular(cls, frame_count: int, rate: Fraction) -> Self:
+        """Make the timeline of `frame_count` frames at a constant `rate`, in frames a second.
+
+        Raises:
+            TooFewFrames: If there are fewer than two frames.
+            OptionError: If the rate isn't positive.
+        """
+        if rate <= 0:
+            raise OptionError(f"a frame rate must be positive, not {rate}")
+        return cls(ticks=tuple(range(frame_count)), time_base=1 / Fraction(rate), last_duration=1)
+
+    @property
+    def frame_count(self) -> int:
+        """Frames in the clip, N."""
+        return len(self.ticks)
+
+    @cached_property
+    def duration(self) -> Fraction:
+        """Seconds from the first frame's start to the last frame's end."""
+        last = self.ticks[-1] - self.ticks[-2] if self.last_duration is None else self.last_duration
+        return (self.ticks[-1] - self.ticks[0] + last) * self.time_base
+
+    @cached_property
+    def rate(self) -> Fraction:
+        """Frames a second on average.
+
+        Timestamps are rounded to ticks, so an average such as 29.97 rarely comes out as the
+        30000/1001 that it stands for. The nearest whole number n, or n·1000/1001, is given
+        instead where it explains the clip's duration to within two ticks, which is more than
+        the first timestamp, the last and the last duration can be rounded by; ticks that are
+        coarse beside a frame are taken to be exact.
+        """
+        average = self.frame_count / self.duration
+        rounding = 2 * self.time_base if _FINE_TICKS * self.time_base * average <= 1 else Fraction(0)
+        candidates = (Fraction(round(average)), round(average / _NTSC) * _NTSC)
+        misses = {rate: abs(self.frame_count / rate - self.duration) for rate in candidates if rate}
+        nearest = min(misses, key=misses.__getitem__, default=average)
+        return nearest if misses.get(nearest, rounding) <= rounding else average
+
+    def time(self, index: int) -> Fraction:
+        """Seconds from the first frame to frame `index`, 0 to N − 1."""
+        return (self.ticks[index] - self.ticks[0]) * self.time_base
+
+    def gap(self, index: int) -> Fraction:
+        """Seconds from frame `index`, 0 to N − 2, to the next."""
+        return (self.ticks[index + 1] - self.ticks[index]) * self.time_base
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PairPlan:
+    """What is shown from one source frame until the next.
+
+    Attributes:
+        index: The source frame, i; its pair is (i, i + 1), or i alone for the last frame.
+        first_output: Number of the first output frame shown here, counted from 0.
+        instants: Instant in [0, 1) of every output frame shown here, in order; 0 is source
+            frame i itself, which may be shown several times. Empty where the output rate is
+            so low that none falls here.
+    """
+
+    index: int
+    first_output: int
+    instants: tuple[Fraction, ...]
+
+    @property
+    def outputs(self) -> tuple[tuple[int, Fraction], ...]:
+        """Every output frame's number and instant."""
+        return tuple(enumerate(self.instants, start=self.first_output))
+
+    @property
+    def between(self) -> tuple[Fraction, ...]:
+        """The instants in (0, 1), rising strictly: those that a frame has to be made for."""
+        return tuple(instant for instant in self.instants if instant)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Retiming:
+    """A timeline, and how it is to be shown.
+
+    Attributes:
+        timeline: The source's times.
+        multiplier: Output frames for each source frame, M, 1 to 64. It has no part in the
+            timing where the duration is kept, except in the default rate.
+        output_rate: Output frames a second, F, 1 to 240; `None` for M times the source's rate.
+        keep_duration: Whether the clip lasts as long as its source, sampled at k/F, instead
+            of showing every frame at F.
+    """
+
+    timeline: Timeline
+    multiplier: int
+    output_rate: Fraction | None = None
+    keep_duration: bool = False
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            OptionError: If the multiplier or the output rate, given or default, is out of range.
+        """
+        if self.multiplier not in MULTIPLIERS:
+            raise OptionError(
+                f"the multiplier must be a whole number from {MULTIPLIERS[0]} to {MULTIPLIERS[-1]}, "
+                f"not {self.multiplier}"
+            )
+        lowest, highest = OUTPUT_RATES
+        if not lowest <= self.rate <= highest:
+            wanted = f"{float(self.rate):.6g}"
+            if self.output_rate is None:
+                wanted += f" ({self.multiplier} times the source's {float(self.timeline.rate):.6g}); choose one"
+            raise OptionError(f"the output rate must be from {lowest} to {highest} frames a second, not {wanted}")
+
+    @cached_property
+    def rate(self) -> Fraction:
+        """Output frames a second, F, given or default."""
+        if self.output_rate is None:
+            return self.multiplier * self.timeline.rate
+        return Fraction(self.output_rate)
+
+    @cached_property
+    def output_frame_count(self) -> int:
+        """Frames that come out: N·M, or the nearest whole number to duration·F, at least 1."""
+        if self.keep_duration:
+            return max(1, math.floor(self.timeline.duration * self.rate + _HALF))
+        return self.timeline.frame_count * self.multiplier
+
+    @cached_property
+    def made_frame_count(self) -> int:
+        """Frames among them that lie between two source frames."""
+        if self.keep_duration:
+            return sum(len(pair.between) for pair in self.plan())
+        return (self.timeline.frame_count - 1) * (self.multiplier - 1)
+
+    @property
+    def output_duration(self) -> Fraction:
+        """Seconds that the output lasts."""
+        return self.output_frame_count / self.rate
+
+    @property
+    def stretch(self) -> Fraction:
+        """How many times longer than its source the output lasts: M·r/F, above 1 in slow motion.
+
+        1 to within half an output frame where the duration is kept.
+        """
+        return self.output_duration / self.timeline.duration
+
+    @property
+    def drift(self) -> Fraction:
+        """Seconds by which the picture outlasts the source's; below 0 where it ends sooner."""
+        return self.output_duration - self.timeline.duration
+
+    @property
+    def in_step(self) -> bool:
+        """Whether the source's sound fits as it is: the whole drift is under one output frame."""
+        return abs(self.drift) < 1 / self.rate
+
+    def plan(self, start: int = 0, stop: int | None = None) -> Iterator[PairPlan]:
+        """Give the plans of the pairs `start` to `stop` − 1, in order; all N where not given.
+
+        Every pair is there, also one that shows nothing. The plans of adjoining ranges, one
+        after the other, are the plans of the whole range.
+
+        Raises:
+            OptionError: If it isn't 0 ≤ start ≤ stop ≤ N.
+        """
+        start, stop = self._checked(start, stop)
+        first = self._first_output(start)
+        for index in range(start, stop):
+            following = self._first_output(index + 1)
+            instants = tuple(self._instant(index, output) for output in range(first, following))
+            yield PairPlan(index=index, first_output=first, instants=instants)
+            first = following
+
+    def outputs(self, start: int = 0, stop: int | None = None) -> range:
+        """Give the numbers of the output frames that the pairs `start` to `stop` − 1 show.
+
+        Raises:
+            OptionError: If it isn't 0 ≤ start ≤ stop ≤ N.
+        """
+        start, stop = self._checked(start, stop)
+        return range(self._first_output(start), self._first_output(stop))
+
+    def tolerance(self, index: int) -> Fraction:
+        """Seconds by which an output frame may miss a source frame of pair `index` and yet be that frame.
+
+        1/512 of the gap can't be seen. One tick, where ticks are fine beside the gap, is what
+        the timestamps themselves may be wrong by, as the first one and this one are each
+        rounded by half a tick: containers that count milliseconds store 30000/1001 as 33, 33,
+        34. A coarse tick, such as one a frame, is taken to be exact. Never more than an
+        eighth of an output frame, so that two don't become the same one.
+        """
+        gap = self.timeline.gap(index)
+        tick = self.timeline.time_base
+        rounding = tick if _FINE_TICKS * tick <= gap else Fraction(0)
+        return min(max(gap * _SAME_INSTANT, rounding), _OUTPUT_SHARE / self.rate)
+
+    def _checked(self, start: int, stop: int | None) -> tuple[int, int]:
+        count = self.timeline.frame_count
+        stop = count if stop is None else stop
+        if not 0 <= start <= stop <= count:
+            raise OptionError(f"pairs {start} to {stop} are outside the clip's 0 to {count}")
+        return start, stop
+
+    def _first_output(self, index: int) -> int:
+        """Give the number of the first output frame that source frame `index` owns; for N, their count."""
+        if not self.keep_duration:
+            return index * self.multiplier
+        if index == 0:
+            return 0
+        if index == self.timeline.frame_count:
+            return self.output_frame_count
+        # What lies just before a source frame is that frame.
+        earliest = self.timeline.time(index) - self.tolerance(index - 1)
+        return min(math.ceil(earliest * self.rate), self.output_frame_count)
+
+    def _instant(self, index: int, output: int) -> Fraction:
+        if index == self.timeline.frame_count - 1:
+            return Fraction(0)
+        if not self.keep_duration:
+            return Fraction(output - index * self.multiplier, self.multiplier)
+        after = output / self.rate - self.timeline.time(index)
+        return after / self.timeline.gap(index) if after > self.tolerance(index) else Fraction(0)
