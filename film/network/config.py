@@ -169,6 +169,15 @@ class FilmConfig:
         """Count the channels that the decoder makes at level `level`."""
         return int(self.filters * 2 ** min(level, self.specialized_levels))
 
+    @property
+    def activations_per_pixel(self) -> float:
+        """Count the floats per full-size pixel that one pair keeps: both images' features, and the aligned levels."""
+        known = sum(
+            2 * (self.image_channels + self.feature_channels(level)) / 4**level for level in range(self.pyramid_levels)
+        )
+        aligned = sum(self.aligned_channels(level) / 4**level for level in range(self.fusion_pyramid_levels))
+        return (known + aligned) / self.cell**2
+
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name every weight and its shape, in the order in which the released checkpoints hold them.
 

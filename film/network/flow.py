@@ -46,9 +46,7 @@ class FlowEstimator(keras.layers.Layer):  # type: ignore[misc]
                 channels = filters
             layers.append(convolution(channels, filters // 2, 1, dtype=self.dtype_policy))
             layers.append(
-                convolution(
-                    filters // 2, 2, 1, dtype=self.dtype_policy, linear=True, initial_scale=_INITIAL_FLOW_SCALE
-                )
+                convolution(filters // 2, 2, 1, dtype=self.dtype_policy, linear=True, initial_scale=_INITIAL_FLOW_SCALE)
             )
             self.predictors.append(layers)
         self.built = True

@@ -40,9 +40,7 @@ class Fusion(keras.layers.Layer):  # type: ignore[misc]
         coarsest = config.fusion_pyramid_levels - 1
         for level in range(coarsest):
             filters = config.fusion_channels(level)
-            below = (
-                config.aligned_channels(coarsest) if level == coarsest - 1 else config.fusion_channels(level + 1)
-            )
+            below = config.aligned_channels(coarsest) if level == coarsest - 1 else config.fusion_channels(level + 1)
             self.levels.append(
                 [
                     convolution(below, filters, 2, dtype=self.dtype_policy, linear=True),

@@ -63,12 +63,15 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
 
     def encode(self, image: tf.Tensor) -> Encoded:
         """Find the features of `(B, H, W, 3)` images, float32 RGB in [0, 1], gamma space."""
+        cells = self.cells(image)
+        return Encoded(image, cells, self.extractor(cells))
+
+    def cells(self, image: tf.Tensor) -> list[tf.Tensor]:
+        """Give the pyramid of `(B, H, W, 3)` images on the features' grid, `(B, h, w, image_channels)` a level."""
         levels = image_pyramid(image, self.config.pyramid_levels)
         if self.config.cell > 1:
             levels = [tf.nn.space_to_depth(level, self.config.cell) for level in levels]
-        if self.mixed_precision:
-            levels = [tf.cast(level, tf.float16) for level in levels]
-        return Encoded(image, levels, self.extractor(levels))
+        return [tf.cast(level, tf.float16) for level in levels] if self.mixed_precision else levels
 
     def flows(self, first: Encoded, second: Encoded) -> Flows:
         """Find the motion between two images, both ways."""

@@ -1,0 +1,4 @@
+"""Training of the compact network: what to learn from, how, and the loop.
+
+Everything here needs the extra `train` (OpenCV) besides TensorFlow.
+"""

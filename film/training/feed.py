@@ -1,0 +1,110 @@
+"""Batches, made in processes of their own so that rendering overlaps learning."""
+
+import multiprocessing
+import queue
+from collections.abc import Iterator, Sequence
+from multiprocessing.context import SpawnProcess
+from pathlib import Path
+from types import TracebackType
+from typing import NamedTuple, Self
+
+import numpy as np
+from numpy.typing import NDArray
+
+from film.errors import TrainingError
+from film.training.render import Renderer
+from film.training.textures import Textures, load
+
+__all__ = ["Batch", "Feed", "draw"]
+
+# Batches waiting: enough to ride out a slow one, few enough to cost no memory to speak of.
+_WAITING = 8
+# How often a waiting consumer looks whether the producers still live, in seconds.
+_PATIENCE_SECONDS = 5.0
+
+
+class Batch(NamedTuple):
+    """`frames`: `(B, 3, S, S, 3)` uint8: first, middle, second. `instants`: `(B,)` float32 in (0, 1)."""
+
+    frames: NDArray[np.uint8]
+    instants: NDArray[np.float32]
+
+
+def draw(textures: Textures, *, size: int, batch: int, seed: int) -> Iterator[Batch]:
+    """Render batches without end; the same arguments give the same ones."""
+    renderer = Renderer(textures, size=size, seed=seed)
+    while True:
+        triplets = [renderer.triplet() for _ in range(batch)]
+        frames = np.stack([np.stack(triplet[:3]) for triplet in triplets])
+        yield Batch(frames, np.array([triplet.instant for triplet in triplets], np.float32))
+
+
+class Feed:
+    """Rendered batches from other processes; a context manager and an endless iterator.
+
+    Every producer holds the textures once more, so `producers` multiplies their memory.
+    """
+
+    def __init__(self, directories: Sequence[Path], *, size: int, batch: int, seed: int, producers: int = 1) -> None:
+        """Render `size`×`size` crops of what lies in `directories`, `batch` at a time."""
+        context = multiprocessing.get_context("spawn")  # TensorFlow's threads don't survive a fork
+        self._queue: multiprocessing.Queue[Batch | str] = context.Queue(_WAITING)
+        self._processes: list[SpawnProcess] = [
+            context.Process(
+                target=_produce, args=(self._queue, tuple(directories), size, batch, seed + index), daemon=True
+            )
+            for index in range(producers)
+        ]
+
+    def __enter__(self) -> Self:
+        """Start the producers."""
+        for process in self._processes:
+            process.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Stop the producers."""
+        for process in self._processes:
+            process.terminate()
+        for process in self._processes:
+            process.join()
+        self._queue.cancel_join_thread()
+        self._queue.close()
+
+    def __iter__(self) -> Self:
+        """Give itself: the batches never end."""
+        return self
+
+    def __next__(self) -> Batch:
+        """Wait for the next batch.
+
+        Raises:
+            TrainingError: If a producer failed or died.
+        """
+        while True:
+            try:
+                batch = self._queue.get(timeout=_PATIENCE_SECONDS)
+            except queue.Empty:
+                if any(not process.is_alive() for process in self._processes):
+                    raise TrainingError("a process that renders training pictures died; is memory short?") from None
+                continue
+            if isinstance(batch, str):
+                raise TrainingError(batch)
+            return batch
+
+
+def _produce(
+    batches: "multiprocessing.Queue[Batch | str]", directories: Sequence[Path], size: int, batch: int, seed: int
+) -> None:
+    import cv2
+
+    cv2.setNumThreads(1)  # the other core learns
+    try:
+        for item in draw(load(directories).training(), size=size, batch=batch, seed=seed):
+            batches.put(item)
+    except TrainingError as error:
+        batches.put(str(error))
+    except KeyboardInterrupt:
+        pass  # the terminal tells the whole process group; the parent says what there is to say

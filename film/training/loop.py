@@ -1,0 +1,252 @@
+"""The training loop: steps against the clock, kept safe from divergence."""
+
+import logging
+import math
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+
+import keras
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from film.errors import OptionError, TrainingError
+from film.network import FilmConfig, FilmNetwork
+from film.training.checkpoints import Checkpoint, Progress
+from film.training.feed import Batch, Feed, draw
+from film.training.losses import picture_loss, psnr, warp_loss
+from film.training.textures import load
+
+__all__ = ["Plan", "Trainer"]
+
+logger = logging.getLogger(__name__)
+
+_LEVELS = 255.0
+# The gradient is cut to this norm; and a step whose gradient exceeds the running mean this many
+# times isn't taken at all.
+_CLIP_NORM = 0.2
+_EXPLOSION = 25.0
+_NORM_MEMORY = 0.99
+# After so many skipped steps in a row there is no way back but a lower rate.
+_MOST_SKIPPED = 50
+_WARM_UP_STEPS = 200
+_CHECKPOINT_MINUTES = 3.0
+_REPORT_SECONDS = 60.0
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How to train.
+
+    Attributes:
+        textures: Folders of photographs and videos to learn from.
+        minutes: When to be done: the learning rate falls as a half cosine over this time, resumed runs included.
+        size: Height and width of the crops, pixels; a multiple of the network's.
+        batch: Crops in a step.
+        learning_rate: Adam's, at the start.
+        warp_weight: What the warped images count at the start, beside the picture; falls to a hundredth.
+        average: Share of the running average of the weights that a step leaves as it was.
+        seed: Of everything drawn.
+        validation: How many triplets to validate on.
+        xla: Whether to compile the step; 1.3–2 times as fast on a CPU, after half a minute.
+    """
+
+    textures: tuple[Path, ...]
+    minutes: float
+    size: int = 128
+    batch: int = 4
+    learning_rate: float = 8e-4
+    warp_weight: float = 0.5
+    average: float = 0.999
+    seed: int = 0
+    validation: int = 48
+    xla: bool = True
+    network: FilmConfig = field(default_factory=FilmConfig.compact)
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            OptionError: If a number isn't positive, or `size` is not a multiple of the network's.
+        """
+        for name in ("minutes", "size", "batch", "learning_rate", "validation"):
+            if getattr(self, name) <= 0:
+                raise OptionError(f"{name} must be positive, not {getattr(self, name)}")
+        if self.size % self.network.multiple:
+            raise OptionError(f"size must be a multiple of {self.network.multiple}, not {self.size}")
+
+
+class Trainer:
+    """One training run in a folder: `state.safetensors` to go on from, and the best weights so far."""
+
+    def __init__(self, plan: Plan, directory: Path, *, start: Mapping[str, NDArray[np.float32]] | None = None) -> None:
+        """Begin a run, from fresh weights or from those in `start`; `resume` goes on with an earlier one."""
+        keras.utils.set_random_seed(plan.seed)
+        self.plan = plan
+        self.directory = directory
+        self.progress = Progress()
+        self.network = FilmNetwork(plan.network)
+        if start is not None:
+            self.network.set_named_weights(start)
+        self._weights = list(self.network.trainable_variables)
+        self._optimizer = keras.optimizers.Adam(plan.learning_rate, beta_2=0.99)
+        self._optimizer.build(self._weights)
+        self._average = FilmNetwork(plan.network)
+        self._average.set_named_weights(self.network.named_weights())
+        self._best = self.network.named_weights()
+        self._skipped_in_a_row = 0
+        self._gradients = tf.function(self._find_gradients, jit_compile=plan.xla)
+        self._apply = tf.function(self._take_step)
+        self._render = tf.function(self._middle, jit_compile=plan.xla)
+
+    @property
+    def state_path(self) -> Path:
+        """Where the state to resume from lies."""
+        return self.directory / "state.safetensors"
+
+    @property
+    def best(self) -> dict[str, NDArray[np.float32]]:
+        """The averaged weights that validated best."""
+        return dict(self._best)
+
+    def provenance(self) -> dict[str, object]:
+        """Say how the weights came about, in plain values that JSON can hold."""
+        plan = asdict(self.plan)
+        plan["textures"] = [path.name for path in self.plan.textures]
+        plan["network"] = self.plan.network.to_json()
+        progress = {name: round(value, 3) for name, value in asdict(self.progress).items()}
+        return {"plan": plan, "progress": progress, "date": datetime.now(UTC).date().isoformat()}
+
+    def resume(self) -> None:
+        """Go on where the run in the folder stopped.
+
+        Raises:
+            TrainingError: If there is nothing to resume, or it is of another network.
+        """
+        state = Checkpoint.load(self.state_path)
+        self.network.set_named_weights(state.weights)
+        self._average.set_named_weights(state.average)
+        self._best = dict(state.best)
+        self.progress = state.progress
+        for variable, value in zip(self._optimizer.variables, state.optimizer, strict=True):
+            variable.assign(np.reshape(value, variable.shape))
+
+    def save(self) -> None:
+        """Write the state to resume from."""
+        optimizer = [variable.numpy() for variable in self._optimizer.variables]
+        weights, average = self.network.named_weights(), self._average.named_weights()
+        Checkpoint(self.progress, weights, average, self._best, optimizer).save(self.state_path)
+
+    def run(self) -> Iterator[Progress]:
+        """Train until the planned minutes are over; yield after every report.
+
+        Raises:
+            TrainingError: If there is nothing to learn from, or too many steps in a row exploded.
+        """
+        plan = self.plan
+        held_out = load(plan.textures).validation()
+        examples = draw(held_out, size=plan.size, batch=1, seed=plan.seed)
+        validation = [next(examples) for _ in range(plan.validation)]
+        del held_out
+        seed = plan.seed + 1 + self.progress.steps  # a resumed run doesn't see the same pictures again
+        with Feed(plan.textures, size=plan.size, batch=plan.batch, seed=seed) as feed:
+            next(feed)  # the clock starts when the first pictures are there
+            yield from self._run(feed, validation)
+
+    def _run(self, feed: Iterator[Batch], validation: list[Batch]) -> Iterator[Progress]:
+        """Take steps, report every minute and save every few; the clock runs from here."""
+        earlier, started = self.progress.minutes, time.monotonic()
+        reported, saved = started, started
+        losses: list[float] = []
+        while self.progress.minutes < self.plan.minutes:
+            losses.append(self._step(next(feed)))
+            now = time.monotonic()
+            self.progress.minutes = earlier + (now - started) / 60
+            if now - reported >= _REPORT_SECONDS or self.progress.minutes >= self.plan.minutes:
+                self._report(validation, losses)
+                reported = time.monotonic()
+                losses.clear()
+                yield self.progress
+            if now - saved >= _CHECKPOINT_MINUTES * 60:
+                self.save()
+                saved = time.monotonic()
+        self.save()
+
+    def _report(self, validation: list[Batch], losses: list[float]) -> None:
+        psnr_db = self.validate(validation)
+        if psnr_db > self.progress.best_psnr:
+            self.progress.best_psnr = psnr_db
+            self._best = self._average.named_weights()
+        logger.info(
+            "%.1f min  step %d  loss %.5f  validation %.2f dB  best %.2f dB  rate %.1e  skipped %d",
+            self.progress.minutes,
+            self.progress.steps,
+            float(np.mean(losses)) if losses else math.nan,
+            psnr_db,
+            self.progress.best_psnr,
+            self._fall() * self.plan.learning_rate,
+            self.progress.skipped,
+        )
+
+    def validate(self, examples: list[Batch]) -> float:
+        """Give the averaged weights' mean PSNR over `examples`, dB."""
+        return float(np.mean([self._render(*batch).numpy() for batch in examples]))
+
+    def _fall(self) -> float:
+        """Say which share of the first learning rate holds now: a half cosine from 1 down to 0.01, by the clock."""
+        done = min(1.0, self.progress.minutes / self.plan.minutes)
+        return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * done))
+
+    def _step(self, batch: Batch) -> float:
+        progress = self.progress
+        fall = self._fall()
+        warp_weight = tf.constant(self.plan.warp_weight * max(fall**2, 0.01), tf.float32)
+        loss, norm, gradients = self._gradients(batch.frames, batch.instants, warp_weight)
+        norm = float(norm)
+        progress.steps += 1
+        usual = progress.gradient_norm
+        if not math.isfinite(norm) or (progress.steps > _WARM_UP_STEPS and norm > _EXPLOSION * usual):
+            progress.skipped += 1
+            self._skipped_in_a_row += 1
+            if self._skipped_in_a_row > _MOST_SKIPPED:
+                raise TrainingError(
+                    f"learning diverged at step {progress.steps}: go on from the last checkpoint with a lower rate "
+                    f"than {self.plan.learning_rate}"
+                )
+            return math.nan
+        self._skipped_in_a_row = 0
+        progress.gradient_norm = _NORM_MEMORY * usual + (1 - _NORM_MEMORY) * norm if usual else norm
+        rate = self.plan.learning_rate * fall * min(1.0, progress.steps / _WARM_UP_STEPS)
+        self._optimizer.learning_rate = rate
+        # An average that begins at random weights must forget them soon.
+        self._apply(gradients, tf.constant(min(self.plan.average, progress.steps / (progress.steps + 10)), tf.float32))
+        return float(loss)
+
+    def _find_gradients(
+        self, frames: tf.Tensor, instants: tf.Tensor, warp_weight: tf.Tensor
+    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        first, truth, second = tf.unstack(tf.cast(frames, tf.float32) / _LEVELS, axis=1)
+        network = self.network
+        with tf.GradientTape() as tape:
+            pair = network.encode(first), network.encode(second)
+            flows = network.flows(*pair)
+            made = network.render(*pair, flows, instants)
+            loss = picture_loss(made["image"], truth)
+            moved = 0.5 * (picture_loss(made["x0_warped"], truth) + picture_loss(made["x1_warped"], truth))
+            levels = warp_loss(network, pair, flows, network.cells(truth), instants)
+            total = loss + warp_weight * (levels + 0.5 * moved)
+        gradients, norm = tf.clip_by_global_norm(tape.gradient(total, self._weights), _CLIP_NORM)
+        return loss, norm, gradients
+
+    def _take_step(self, gradients: list[tf.Tensor], keep: tf.Tensor) -> None:
+        self._optimizer.apply_gradients(zip(gradients, self._weights, strict=True))
+        for average, weight in zip(self._average.trainable_variables, self._weights, strict=True):
+            average.assign(average * keep + weight * (1.0 - keep))
+
+    def _middle(self, frames: tf.Tensor, instants: tf.Tensor) -> tf.Tensor:
+        first, truth, second = tf.unstack(tf.cast(frames, tf.float32) / _LEVELS, axis=1)
+        made = self._average({"x0": first, "x1": second, "time": instants})["image"]
+        return psnr(made, truth)
