@@ -267,6 +267,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = parser.parse_args(arguments)
     try:
         archives = None if options.archives is None else sorted(options.archives.glob("*.deb"))
+        if archives == []:
+            raise TrainingError(f"no .deb file is in {options.archives}; leave --archives out to download some")
         textures = gather(options.target, archives=archives)
     except FilmError as error:
         sys.stderr.write(f"{error}\n")

@@ -182,6 +182,12 @@ def test_a_file_that_is_no_package_is_refused(tmp_path: Path) -> None:
         gather.gather(tmp_path / "textures", archives=[tmp_path / "page.deb"])
 
 
+def test_a_folder_without_packages_is_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert gather.main([str(tmp_path / "textures"), "--archives", str(tmp_path)]) == 1
+    assert capsys.readouterr().err.startswith(f"no .deb file is in {tmp_path}")
+    assert not (tmp_path / "textures").exists()
+
+
 def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
     (tmp_path / "textures").write_text("a file")
     with pytest.raises(TrainingError, match=r"can't write textures to .*textures"):
