@@ -143,7 +143,7 @@ def _distance(here: _Grid, there: _Grid, reach: tuple[int, int]) -> float:
             outside = (np.maximum(cells, low) - cells) + (np.maximum(cells, high) - high)
             patches = _patch_sums(outside.sum(axis=0, dtype=np.uint16))
             nearest = patches if nearest is None else np.minimum(nearest, patches, out=nearest)
-    assert nearest is not None  # noqa: S101 - a range around 0 is never empty
+    assert nearest is not None  # a range around 0 is never empty
     np.minimum(nearest, _LOST_SUM, out=nearest)
     distances = np.append(nearest, np.zeros(_ROWS * _WIDTH - nearest.size, np.uint16)).reshape(_ROWS, _WIDTH)
     return float(distances[:, :_COLUMNS].mean()) / _LOST_SUM

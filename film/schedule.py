@@ -8,7 +8,7 @@ middle, then the middle of each half, all at relative instant 1/2. At other spac
 relative instants come close to 1/2 only, so such a network's frames are approximate.
 
 Steps come depth first, so frames can be shown in order while few are held: for n evenly
-spaced instants at most log2(n) + 3, the source pair included.
+spaced instants at most log2(n + 1) + 3, the source pair included.
 
 Frames are named by their instants: 0 and 1 are the source pair, the others are made.
 """

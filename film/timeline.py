@@ -17,7 +17,7 @@ Pure arithmetic on `Fraction`: no numpy, no ffmpeg.
 """
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property
@@ -34,7 +34,7 @@ OUTPUT_RATES: Final = (Fraction(1), Fraction(240))
 
 _FEWEST_FRAMES = 2
 _HALF = Fraction(1, 2)
-_NTSC = Fraction(1000, 1001)  # what 24, 30 and 60 are multiplied by in NTSC countries
+_COARSEST_ROUNDED = 2  # ticks a frame; at one or two a tick is a frame's own time, not a rounding
 # Where an output frame counts as the source frame itself; see Retiming.tolerance.
 _SAME_INSTANT = Fraction(1, 512)
 _FINE_TICKS = 8
@@ -48,34 +48,38 @@ class Timeline:
     Attributes:
         ticks: Timestamp of every frame, in units of `time_base`; they rise strictly.
         time_base: Seconds that one tick lasts, e.g. 1/90000.
-        last_duration: Ticks that the last frame is shown for; where the container doesn't
-            say, `None`: as long as the frame before it.
+        shown_seconds: From the first frame's start to the last frame's end; `None` where
+            that isn't known: the last frame is then shown for as long as the one before it.
     """
 
-    ticks: tuple[int, ...]
+    ticks: Sequence[int]
     time_base: Fraction
-    last_duration: int | None = None
+    shown_seconds: Fraction | None = None
 
     def __post_init__(self) -> None:
         """Check that time moves on.
 
         Raises:
             TooFewFrames: If there are fewer than two frames.
-            SourceBroken: If a frame isn't later than the one before it.
-            OptionError: If the time base or the last frame's duration isn't positive.
+            SourceBroken: If a frame isn't later than the one before it, or the clip ends before
+                its last frame is shown.
+            OptionError: If the time base isn't positive.
         """
         if len(self.ticks) < _FEWEST_FRAMES:
-            raise TooFewFrames(f"the source has {len(self.ticks)} frames; two are needed to make one between")
+            raise TooFewFrames(f"the source has too few frames ({len(self.ticks)}); making one between takes two")
         if self.time_base <= 0:
             raise OptionError(f"the time base must be positive, not {self.time_base}")
-        if self.last_duration is not None and self.last_duration <= 0:
-            raise OptionError(f"the last frame's duration must be positive, not {self.last_duration} ticks")
         for index, (earlier, later) in enumerate(pairwise(self.ticks), start=1):
             if later <= earlier:
                 raise SourceBroken(
                     f"frame {index} of the source is not later than the one before it "
                     f"(timestamps {earlier} and {later}); remux the source or repair it"
                 )
+        if self.duration <= self._stamp(self.frame_count - 1):
+            raise SourceBroken(
+                f"the source's duration, {float(self.duration):.6g} s, ends before its last frame is shown; "
+                "remux the source or repair it"
+            )
 
     @classmethod
     def regular(cls, frame_count: int, rate: Fraction) -> Self:
@@ -87,7 +91,7 @@ class Timeline:
         """
         if rate <= 0:
             raise OptionError(f"a frame rate must be positive, not {rate}")
-        return cls(ticks=tuple(range(frame_count)), time_base=1 / Fraction(rate), last_duration=1)
+        return cls(ticks=range(frame_count), time_base=1 / Fraction(rate))
 
     @property
     def frame_count(self) -> int:
@@ -97,33 +101,40 @@ class Timeline:
     @cached_property
     def duration(self) -> Fraction:
         """Seconds from the first frame's start to the last frame's end."""
-        last = self.ticks[-1] - self.ticks[-2] if self.last_duration is None else self.last_duration
-        return (self.ticks[-1] - self.ticks[0] + last) * self.time_base
+        if self.shown_seconds is not None:
+            return self.shown_seconds
+        return (2 * self.ticks[-1] - self.ticks[-2] - self.ticks[0]) * self.time_base
+
+    @property
+    def rate(self) -> Fraction:
+        """Frames a second on average, r = N/duration."""
+        return self.frame_count / self.duration
 
     @cached_property
-    def rate(self) -> Fraction:
-        """Frames a second on average.
+    def is_regular(self) -> bool:
+        """Whether all timestamps are those of the constant `rate`, rounded to ticks.
 
-        Timestamps are rounded to ticks, so an average such as 29.97 rarely comes out as the
-        30000/1001 that it stands for. The nearest whole number n, or n·1000/1001, is given
-        instead where it explains the clip's duration to within two ticks, which is more than
-        the first timestamp, the last and the last duration can be rounded by; ticks that are
-        coarse beside a frame are taken to be exact.
+        Containers that count milliseconds store 30000/1001 as 33, 33, 34. The frames' true
+        times are then the multiples of 1001/30000. Ticks as coarse as frames aren't rounded.
         """
-        average = self.frame_count / self.duration
-        rounding = 2 * self.time_base if _FINE_TICKS * self.time_base * average <= 1 else Fraction(0)
-        candidates = (Fraction(round(average)), round(average / _NTSC) * _NTSC)
-        misses = {rate: abs(self.frame_count / rate - self.duration) for rate in candidates if rate}
-        nearest = min(misses, key=misses.__getitem__, default=average)
-        return nearest if misses.get(nearest, rounding) <= rounding else average
+        ticks_per_frame = 1 / (self.rate * self.time_base)
+        slack = 1 if ticks_per_frame > _COARSEST_ROUNDED else 0
+        numerator, denominator = ticks_per_frame.numerator, ticks_per_frame.denominator
+        return all(
+            abs((tick - self.ticks[0]) * denominator - index * numerator) <= slack * denominator
+            for index, tick in enumerate(self.ticks)
+        )
 
     def time(self, index: int) -> Fraction:
         """Seconds from the first frame to frame `index`, 0 to N − 1."""
-        return (self.ticks[index] - self.ticks[0]) * self.time_base
+        return index / self.rate if self.is_regular else self._stamp(index)
 
     def gap(self, index: int) -> Fraction:
         """Seconds from frame `index`, 0 to N − 2, to the next."""
-        return (self.ticks[index + 1] - self.ticks[index]) * self.time_base
+        return self.time(index + 1) - self.time(index)
+
+    def _stamp(self, index: int) -> Fraction:
+        return (self.ticks[index] - self.ticks[0]) * self.time_base
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -262,16 +273,15 @@ class Retiming:
     def tolerance(self, index: int) -> Fraction:
         """Seconds by which an output frame may miss a source frame of pair `index` and yet be that frame.
 
-        1/512 of the gap can't be seen. One tick, where ticks are fine beside the gap, is what
-        the timestamps themselves may be wrong by, as the first one and this one are each
-        rounded by half a tick: containers that count milliseconds store 30000/1001 as 33, 33,
-        34. A coarse tick, such as one a frame, is taken to be exact. Never more than an
-        eighth of an output frame, so that two don't become the same one.
+        1/512 of the gap can't be seen. Where the rate varies and ticks are fine beside the gap,
+        one tick is what timestamps may be wrong by, as the first one and this one are each
+        rounded by half of it. Never more than an eighth of an output frame, so that two don't
+        become the same one.
         """
         gap = self.timeline.gap(index)
         tick = self.timeline.time_base
-        rounding = tick if _FINE_TICKS * tick <= gap else Fraction(0)
-        return min(max(gap * _SAME_INSTANT, rounding), _OUTPUT_SHARE / self.rate)
+        rounded = not self.timeline.is_regular and _FINE_TICKS * tick <= gap
+        return min(max(gap * _SAME_INSTANT, tick if rounded else Fraction(0)), _OUTPUT_SHARE / self.rate)
 
     def _checked(self, start: int, stop: int | None) -> tuple[int, int]:
         count = self.timeline.frame_count

@@ -152,7 +152,7 @@ def neighbours(name: str, width: int, height: int) -> tuple[NDArray[np.uint8], N
     assert specification.origin is not None
     path = Path(specification.origin).parent / "datasets" / "data" / name
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", path, "-pix_fmt", "rgb24", "-f", "rawvideo", "-"]
-    raw = subprocess.run(command, check=True, capture_output=True).stdout  # noqa: S603 - our own arguments
+    raw = subprocess.run(command, check=True, capture_output=True).stdout
     frames = np.frombuffer(raw, np.uint8).reshape(-1, height, width, 3)
     return frames[:-1], frames[1:]
 
