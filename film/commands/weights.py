@@ -12,7 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
-from film.weights import CatalogueEntry, entries, fetch, import_saved_model, locate
+from film.errors import OptionError
+from film.weights import Archive, CatalogueEntry, entries, fetch, import_saved_model, locate
 from film.weights.download import Progress as OnProgress
 
 __all__ = ["add_parser"]
@@ -47,6 +48,8 @@ def add_parser(subparsers: Any) -> None:
 
     fetching = actions.add_parser("fetch", help="download a published weight set")
     fetching.add_argument("name", metavar="NAME", help="style, l1 or vgg")
+    fetching.add_argument("--from", dest="url", metavar="URL", help="a mirror's tar.gz instead of the listed sources")
+    fetching.add_argument("--sha256", help="that archive's digest, checked before it is unpacked")
     fetching.set_defaults(run=_fetch)
 
 
@@ -80,8 +83,11 @@ def _import(arguments: argparse.Namespace) -> int:
 
 
 def _fetch(arguments: argparse.Namespace) -> int:
+    if arguments.sha256 is not None and arguments.url is None:
+        raise OptionError("--sha256 is for an archive named with --from; listed sources have theirs")
+    sources = None if arguments.url is None else (Archive(url=arguments.url, sha256=arguments.sha256),)
     with _progress(arguments.name) as on_progress:
-        path = fetch(arguments.name, on_progress=on_progress)
+        path = fetch(arguments.name, on_progress=on_progress, sources=sources)
     print(path)
     return 0
 
@@ -93,7 +99,7 @@ def _print_table(found: list[CatalogueEntry]) -> None:
     for entry in found:
         what = "\n".join((entry.description, *entry.sources))
         table.add_row(entry.name, entry.kind, _size(entry), entry.licence, _state(entry), what)
-    Console().print(table, markup=False)
+    Console(markup=False).print(table)  # a path may have brackets in it
 
 
 def _size(entry: CatalogueEntry) -> str:

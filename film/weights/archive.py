@@ -73,7 +73,7 @@ def _unpack_members(tar: tarfile.TarFile, directory: Path) -> None:
         if (directory / part).exists():
             raise WeightsMismatch(f"it has {part} twice")
         content = tar.extractfile(member)
-        assert content is not None  # noqa: S101 - so it is for every regular file
+        assert content is not None  # so it is for every regular file
         with disk_errors(directory / part), (directory / part).open("xb") as file:
             while chunk := _read(content):
                 file.write(chunk)

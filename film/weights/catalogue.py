@@ -16,11 +16,10 @@ from film.errors import FilmError, OptionError, UnknownModel
 from film.weights.cache import cache_directory, cached_path
 from film.weights.files import load, read_header
 from film.weights.sources import Archive, Folder, Source
-from film.weights.weightset import WeightSet, check_name
+from film.weights.weightset import BUNDLED, WeightSet, check_name
 
-__all__ = ["BUNDLED", "DEFAULT", "CatalogueEntry", "Release", "entries", "find", "locate", "releases"]
+__all__ = ["DEFAULT", "CatalogueEntry", "Release", "entries", "find", "locate", "releases"]
 
-BUNDLED = "compact"
 DEFAULT = "style"  # where it is installed; else the bundled one
 
 # FILM's code and its weights on Kaggle are Apache-2.0. The Hugging Face repositories are third

@@ -19,7 +19,7 @@ from urllib.parse import urlsplit
 from film.errors import FetchFailed, NoSpace
 from film.weights.files import disk_errors
 
-__all__ = ["Progress", "Transfer"]
+__all__ = ["Progress", "Redirects", "Transfer"]
 
 Progress = Callable[[int, int | None], None]  # bytes at hand, bytes in all where known
 
@@ -28,7 +28,7 @@ _ATTEMPTS = 8  # for one file, and only as long as each changes what is at hand
 _CONTENT_RANGE = re.compile(r"bytes (?:(\d+)-\d+|\*)/(\d+|\*)", re.ASCII)
 
 
-class _Interrupted(Exception):  # noqa: N818 - the transfer's end, not yet an error
+class _Interrupted(Exception):
     """The transfer ended early, but another attempt may finish it."""
 
 
@@ -98,7 +98,8 @@ class Transfer:
         if have and etag:
             headers |= {"Range": f"bytes={have}-", "If-Range": etag}
         try:
-            return _OPENER.open(urllib.request.Request(self.url, headers=headers), timeout=self.timeout_seconds)  # noqa: S310 - `Source` takes http and https only
+            request = urllib.request.Request(self.url, headers=headers)  # noqa: S310 - `Source` takes http and https only
+            return urllib.request.build_opener(Redirects).open(request, timeout=self.timeout_seconds)
         except urllib.error.HTTPError as error:
             error.close()
             if error.code != HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE or "Range" not in headers:
@@ -161,17 +162,21 @@ class Transfer:
             self.target.unlink(missing_ok=True)
 
 
-class _Redirects(urllib.request.HTTPRedirectHandler):
+class Redirects(urllib.request.HTTPRedirectHandler):
     """Follows redirects, but never from https to anything less, nor out of HTTP."""
 
-    def redirect_request(self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str) -> Any:  # noqa: PLR0913, PLR0917 - the standard library's signature
+    def redirect_request(  # noqa: PLR0913, PLR0917 - the standard library's signature
+        self, req: Any, fp: Any, code: int, msg: str, headers: Any, newurl: str
+    ) -> Any:
+        """Make the next request.
+
+        Raises:
+            FetchFailed: If it would leave https, or HTTP altogether.
+        """
         scheme = urlsplit(newurl).scheme
         if scheme != "https" and (scheme != "http" or urlsplit(req.full_url).scheme == "https"):
             raise FetchFailed(f"{req.full_url} redirects to {scheme or 'nothing'}, which isn't followed")
         return super().redirect_request(req, fp, code, msg, headers, newurl)
-
-
-_OPENER = urllib.request.build_opener(_Redirects)
 
 
 def _chunks(response: Any) -> Iterator[bytes]:

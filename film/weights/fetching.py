@@ -11,11 +11,12 @@ from film.errors import FetchFailed, UnknownModel, WeightsError, WeightsMismatch
 from film.network.config import FilmConfig
 from film.weights.archive import unpack
 from film.weights.cache import cached_path, downloads_directory, exclusive
-from film.weights.catalogue import BUNDLED, locate, releases
+from film.weights.catalogue import locate, releases
 from film.weights.download import Progress, Transfer
 from film.weights.files import disk_errors, read_header
 from film.weights.savedmodel import import_saved_model
 from film.weights.sources import Archive, Source
+from film.weights.weightset import BUNDLED
 
 __all__ = ["fetch"]
 

@@ -13,11 +13,11 @@ from typing import Any
 
 import numpy as np
 
-from film.errors import TargetExists, WeightsMismatch
+from film.errors import OptionError, TargetExists, WeightsMismatch
 from film.network.config import FilmConfig
 from film.weights.cache import cached_path
 from film.weights.files import disk_errors, save
-from film.weights.weightset import WeightSet, check_name, check_shapes, check_weights
+from film.weights.weightset import BUNDLED, WeightSet, check_shapes, check_weights
 
 __all__ = ["import_saved_model", "read_saved_model"]
 
@@ -48,14 +48,15 @@ def import_saved_model(
         The weight file's path.
 
     Raises:
-        OptionError: If the name isn't allowed.
+        OptionError: If the name isn't allowed, or is the bundled set's.
         TargetExists: If there is a set of that name and `overwrite` is false.
         WeightsMismatch: If the folder isn't a readable SavedModel, or its variables aren't
             exactly the configuration's, in order and shape.
         NoSpace: If the disk is full.
         TargetUnwritable: If the cache can't be written.
     """
-    check_name(name)
+    if name == BUNDLED:
+        raise OptionError(f"{name!r} is the bundled set's name; choose another")
     target = cached_path(name)
     if target.exists() and not overwrite:
         raise TargetExists(
@@ -91,7 +92,7 @@ def read_saved_model(directory: str | os.PathLike[str], config: FilmConfig) -> d
         check_weights(config, tensors)
     except WeightsMismatch as error:
         raise WeightsMismatch(f"{directory}: {error}") from error
-    except (tf.errors.OpError, ValueError, RuntimeError, TypeError) as error:
+    except (tf.errors.OpError, ValueError, RuntimeError, TypeError, LookupError, OSError) as error:
         # TensorFlow says the same fault in different classes from one release to the next.
         raise WeightsMismatch(f"the checkpoint in {directory} is damaged: {' '.join(str(error).split())}") from error
     return tensors

@@ -11,7 +11,9 @@ import numpy as np
 from film.errors import OptionError, WeightsMismatch
 from film.network.config import FilmConfig
 
-__all__ = ["WeightSet", "check_name", "check_shapes", "check_weights", "digest"]
+__all__ = ["BUNDLED", "WeightSet", "check_name", "check_shapes", "check_weights", "digest"]
+
+BUNDLED = "compact"  # the set that comes with the package
 
 _NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}", re.ASCII)
 _FILE_SUFFIX = ".safetensors"  # a name that ends so would be taken for a path

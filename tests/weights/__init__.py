@@ -1,0 +1,1 @@
+"""Tests of `film.weights` and of the `film weights` command."""
