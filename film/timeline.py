@@ -26,19 +26,48 @@ from typing import Final, Self
 
 from film.errors import OptionError, SourceBroken, TooFewFrames
 
-__all__ = ["MULTIPLIERS", "OUTPUT_RATES", "PairPlan", "Retiming", "Timeline"]
+__all__ = ["MULTIPLIERS", "OUTPUT_RATES", "PairPlan", "Retiming", "Timeline", "check_multiplier", "check_rate"]
 
 MULTIPLIERS: Final = range(1, 65)
 OUTPUT_RATES: Final = (Fraction(1), Fraction(240))
 """Lowest and highest output rate, in frames a second; both are allowed."""
 
 _FEWEST_FRAMES = 2
+_FINEST_RATE = 1001  # the denominator of NTSC's rates
 _HALF = Fraction(1, 2)
 _COARSEST_ROUNDED = 2  # ticks a frame; at one or two a tick is a frame's own time, not a rounding
 # Where an output frame counts as the source frame itself; see Retiming.tolerance.
 _SAME_INSTANT = Fraction(1, 512)
 _FINE_TICKS = 8
 _OUTPUT_SHARE = Fraction(1, 8)
+
+
+def check_multiplier(multiplier: int) -> None:
+    """Refuse a multiplier out of range.
+
+    Raises:
+        OptionError: If it isn't a whole number from 1 to 64.
+    """
+    if multiplier not in MULTIPLIERS:
+        raise OptionError(
+            f"the multiplier must be a whole number from {MULTIPLIERS[0]} to {MULTIPLIERS[-1]}, not {multiplier}"
+        )
+
+
+def check_rate(rate: Fraction | float, *, origin: str = "") -> Fraction:
+    """Give a rate in frames a second as an exact number; `origin` is said behind one that is refused.
+
+    A float stands for the simplest number near it: 12.5 for 25/2, 0.1 + 0.2 for 3/10.
+
+    Raises:
+        OptionError: If it isn't from 1 to 240.
+    """
+    lowest, highest = OUTPUT_RATES
+    if not lowest <= rate <= highest:  # NaN isn't either
+        raise OptionError(
+            f"the output rate must be from {lowest} to {highest} frames a second, not {float(rate):.6g}{origin}"
+        )
+    return Fraction(rate).limit_denominator(_FINEST_RATE) if isinstance(rate, float) else Fraction(rate)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -188,17 +217,9 @@ class Retiming:
         Raises:
             OptionError: If the multiplier or the output rate, given or default, is out of range.
         """
-        if self.multiplier not in MULTIPLIERS:
-            raise OptionError(
-                f"the multiplier must be a whole number from {MULTIPLIERS[0]} to {MULTIPLIERS[-1]}, "
-                f"not {self.multiplier}"
-            )
-        lowest, highest = OUTPUT_RATES
-        if not lowest <= self.rate <= highest:
-            wanted = f"{float(self.rate):.6g}"
-            if self.output_rate is None:
-                wanted += f" ({self.multiplier} times the source's {float(self.timeline.rate):.6g}); choose one"
-            raise OptionError(f"the output rate must be from {lowest} to {highest} frames a second, not {wanted}")
+        check_multiplier(self.multiplier)
+        origin = f" ({self.multiplier} times the source's {float(self.timeline.rate):.6g}); choose one"
+        check_rate(self.rate, origin=origin if self.output_rate is None else "")
 
     @cached_property
     def rate(self) -> Fraction:
