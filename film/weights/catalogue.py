@@ -98,7 +98,7 @@ _RELEASES = {
 }
 
 
-def find(name: str | None = None) -> WeightSet:
+def find(name: str | Path | None = None) -> WeightSet:
     """Load a weight set by its name, or a weight file by its path, or the default one.
 
     A path is what ends in `.safetensors` or has a folder in it; so take a name from a stranger
@@ -112,7 +112,7 @@ def find(name: str | None = None) -> WeightSet:
     return load(locate(name))
 
 
-def locate(name: str | None = None) -> Path:
+def locate(name: str | Path | None = None) -> Path:
     """Say where the file of a weight set is; names and the default as in `find`.
 
     Raises:
@@ -121,7 +121,7 @@ def locate(name: str | None = None) -> Path:
     if name is None:
         published = cached_path(DEFAULT)
         return published if published.is_file() else _bundled()
-    if name.endswith(".safetensors") or os.sep in name:
+    if isinstance(name, Path) or name.endswith(".safetensors") or os.sep in name:
         path = Path(name)
         if not path.exists():
             raise UnknownModel(f"there is no weight file {name}")
