@@ -10,7 +10,7 @@ from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, Final, NamedTuple
+from typing import Any, Final, NamedTuple, cast
 
 import numpy as np
 import tensorflow as tf
@@ -21,7 +21,7 @@ from film.network import Encoded, FilmNetwork, Flows
 from film.network.flow import FlowPyramid
 from film.schedule import Step, schedule
 from film.tiles import TileGrid, plan_tiles
-from film.weights import WeightSet, find
+from film.weights import WeightSet, find, load
 
 __all__ = ["DEFAULT_MEMORY_BYTES", "Frame", "Interpolator"]
 
@@ -44,6 +44,10 @@ class _Known(NamedTuple):
 
     pixels: Frame  # padded; a copy of the caller's
     encoded: Encoded
+
+    def shows(self, pixels: Frame) -> bool:
+        """Tell whether this is the frame of those pixels."""
+        return self.pixels.dtype == pixels.dtype and np.array_equal(self.pixels, pixels)
 
 
 class Interpolator:
@@ -71,13 +75,14 @@ class Interpolator:
             xla: Compile the network; every new frame size then costs some seconds first.
 
         Raises:
-            UnknownModel: If there is no weight set of that name.
+            UnknownModel: If there is no weight set of that name, or no such file.
+            WeightsError: If the file can't be read.
             WeightsMismatch: If the file isn't what it says it is.
             OptionError: If the memory isn't positive.
         """
         if memory_bytes <= 0:
             raise OptionError(f"the memory allowed must be positive, not {memory_bytes} bytes")
-        weights = model if isinstance(model, WeightSet) else find(model)
+        weights = _weights(model)
         self.name = weights.name
         self.config = weights.config
         self.memory_bytes = memory_bytes
@@ -90,20 +95,20 @@ class Interpolator:
         self._flows = compiled(self._find_flows)
         self._render = compiled(self._render_instant)
         self._known: list[_Known] = []
-        # The same size gives the same grid; a clip has one, a folder of pictures a few.
+        # The same size and instants give the same grid; a clip has one, a folder of pictures a few.
         self._grid = lru_cache(maxsize=8)(self._plan_grid)
 
     def between(self, first: Frame, second: Frame, instants: Sequence[Fraction | float]) -> Iterator[Frame]:
         """Make the frames at `instants`, in order.
 
         Args:
-            first: `(H, W, 3)` uint8 or uint16 RGB.
+            first: `(H, W, 3)` uint8 or uint16 RGB. Copied: the caller may overwrite it at once.
             second: The same size and type.
             instants: In (0, 1), rising strictly. A network that was trained at the middle only makes each
                 frame from the two nearest that there are (see `film.schedule`).
 
-        Yields:
-            Frames of the same size and type as `first`.
+        Returns:
+            Frames of the same size and type as `first`, each made when it is asked for.
 
         Raises:
             OptionError: If the frames differ in size or type or aren't RGB of whole numbers, or the instants
@@ -112,37 +117,43 @@ class Interpolator:
         """
         _check_pair(first, second)
         steps = list(schedule(instants, any_instant=self.config.any_instant))
-        grid = self._grid(first.shape[0], first.shape[1])
-        frames = np.pad(first, grid.padding, mode="edge"), np.pad(second, grid.padding, mode="edge")
+        grid = self._grid(first.shape[0], first.shape[1], _most_known(steps))
+        frames = _padded(first, grid), _padded(second, grid)
         made = self._whole(*frames, steps) if grid.whole else self._tiled(*frames, steps, grid)
-        for pixels in made:
-            yield np.ascontiguousarray(pixels[grid.inside])
+        return (_cropped(pixels, grid) for pixels in made)
 
     def forget(self) -> None:
         """Let go of the remembered frames and their memory."""
         self._known.clear()
 
-    def _plan_grid(self, height: int, width: int) -> TileGrid:
-        bytes_per_pixel = self.config.activations_per_pixel * _FLOAT_BYTES * _PEAK_FACTOR
+    def _plan_grid(self, height: int, width: int, most_known: int) -> TileGrid:
+        """Plan for `most_known` frames' features at once, the pair's own included."""
+        floats = self.config.activations_per_pixel * _PEAK_FACTOR
+        floats += (most_known - 2) * self.config.encoded_per_pixel
         return plan_tiles(
-            height, width, multiple=self.config.multiple, most_pixels=int(self.memory_bytes / bytes_per_pixel)
+            height,
+            width,
+            multiple=self.config.multiple,
+            bytes_per_pixel=floats * _FLOAT_BYTES,
+            memory_bytes=self.memory_bytes,
         )
 
     def _whole(self, first: Frame, second: Frame, steps: Sequence[Step]) -> Iterator[Frame]:
         """Make all steps' frames from two padded ones."""
         if not steps:
             return
+        # What this pair doesn't need is let go of before anything new is made: three frames' features at most
+        # are held at any time, two between calls.
+        self._known = [known for known in self._known if known.shows(first) or known.shows(second)]
         ends = {Fraction(0): self._remember(first), Fraction(1): self._remember(second)}
-        # Those two, and of earlier pairs nothing.
-        self._known = [known for known in self._known if any(known.encoded is end for end in ends.values())]
         for pixels, _ in self._make(ends, steps, first.dtype):
             yield pixels.numpy()[0]
 
     def _remember(self, pixels: Frame) -> Encoded:
         for known in self._known:
-            if known.pixels.dtype == pixels.dtype and np.array_equal(known.pixels, pixels):
+            if known.shows(pixels):
                 return known.encoded
-        encoded = self._encode(tf.convert_to_tensor(pixels)[None])
+        encoded: Encoded = self._encode(tf.convert_to_tensor(pixels)[None])
         self._known.append(_Known(pixels, encoded))
         return encoded
 
@@ -151,7 +162,7 @@ class Interpolator:
     ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """Make all steps' frames, in the order in which they can be shown: whole numbers, and floats."""
         made: dict[Fraction, tuple[tf.Tensor, tf.Tensor]] = {}
-        parents = {end for step in steps for end in (step.left, step.right)}
+        parents = _parents(steps)
         pair: tuple[Fraction, Fraction] | None = None
         for step in steps:
             if pair != (step.left, step.right):
@@ -196,7 +207,7 @@ class Interpolator:
                 for total, (_, image) in zip(sums, self._make(ends, some, first.dtype), strict=True):
                     total[place] += tile.weights * image.numpy()[0]
             while sums:
-                yield np.rint(np.clip(sums.pop(0), 0.0, 1.0) * highest).astype(first.dtype)
+                yield cast("Frame", np.rint(np.clip(sums.pop(0), 0.0, 1.0) * highest).astype(first.dtype))
 
     # What is traced, and compiled where asked for
 
@@ -215,8 +226,41 @@ class Interpolator:
         return tf.cast(tf.round(tf.clip_by_value(image, 0.0, 1.0) * float(depth.max)), depth), image
 
 
+def _weights(model: str | Path | WeightSet | None) -> WeightSet:
+    if isinstance(model, WeightSet):
+        return model
+    return load(model) if isinstance(model, Path) else find(model)
+
+
+def _parents(steps: Sequence[Step]) -> set[Fraction]:
+    return {end for step in steps for end in (step.left, step.right)}
+
+
+def _most_known(steps: Sequence[Step]) -> int:
+    """Count the frames whose features are there at once, at most, while `steps` are taken."""
+    parents = _parents(steps)
+    known = most = 2
+    for step in steps:
+        known += step.instant in parents
+        most = max(most, known)
+        known -= len(parents.intersection(step.released))
+    return most
+
+
+def _padded(frame: Frame, grid: TileGrid) -> Frame:
+    """Give a copy, as large as the grid wants it."""
+    return cast("Frame", np.pad(frame, grid.padding, mode="edge"))
+
+
+def _cropped(frame: Frame, grid: TileGrid) -> Frame:
+    """Give a copy of what lies inside the padding."""
+    return frame[grid.inside].copy()
+
+
 def _check_pair(first: Frame, second: Frame) -> None:
     for frame in (first, second):
+        if not isinstance(frame, np.ndarray):
+            raise OptionError(f"a frame must be a numpy array, not {type(frame).__name__}")
         if frame.ndim != 3 or frame.shape[-1] != _RGB or frame.dtype not in (np.uint8, np.uint16):  # noqa: PLR2004
             raise OptionError(
                 f"a frame must be (height, width, 3) of uint8 or uint16, not {frame.shape} of {frame.dtype}"

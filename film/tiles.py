@@ -3,6 +3,10 @@
 All tiles of a frame have one size, so that the network is traced and compiled once. They
 overlap; across an overlap one tile's weight rises while the other's falls, and at its very
 edge, where a tile knows least of what moves in from outside, it has no say at all.
+
+Tiles begin at multiples of what the network needs. Its pyramids halve the size several times; a
+tile that began elsewhere would be halved in other cells than its neighbour and the whole
+frame are, and give other pictures.
 """
 
 import math
@@ -19,11 +23,12 @@ from film.errors import MemoryBudgetError
 __all__ = ["OVERLAP", "Tile", "TileGrid", "plan_tiles"]
 
 OVERLAP: Final = 256
-"""Pixels that neighbouring tiles share at least: what the network looks around a pixel, and then some."""
+"""Pixels that neighbouring tiles share at least: most of what the network looks around a pixel."""
 
 # Share of the overlap at a tile's edge that is thrown away.
 _DEAD_SHARE = 0.125
 _MOST_ALONG_AN_AXIS = 64
+_MIB = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +51,7 @@ class TileGrid:
         tile_width: Of every tile; a multiple of what the network needs.
         rows: Tiles down the frame.
         columns: Tiles across the frame.
+        multiple: What the network needs sizes to be a multiple of; tiles begin at such places.
     """
 
     height: int
@@ -54,6 +60,7 @@ class TileGrid:
     tile_width: int
     rows: int
     columns: int
+    multiple: int
 
     @property
     def whole(self) -> bool:
@@ -80,8 +87,8 @@ class TileGrid:
     @cached_property
     def tiles(self) -> tuple[Tile, ...]:
         """All tiles, row by row."""
-        tops = _positions(self._padded_height, self.tile_height, self.rows)
-        lefts = _positions(self._padded_width, self.tile_width, self.columns)
+        tops = _positions(self._padded_height, self.tile_height, self.rows, self.multiple)
+        lefts = _positions(self._padded_width, self.tile_width, self.columns, self.multiple)
         downs = _axis_weights(self._padded_height, self.tile_height, tops)
         acrosses = _axis_weights(self._padded_width, self.tile_width, lefts)
         return tuple(
@@ -91,55 +98,63 @@ class TileGrid:
 
     @property
     def _padded_height(self) -> int:
-        return max(self.height, self.tile_height)
+        return max(_round_up(self.height, self.multiple), self.tile_height)
 
     @property
     def _padded_width(self) -> int:
-        return max(self.width, self.tile_width)
+        return max(_round_up(self.width, self.multiple), self.tile_width)
 
 
-def plan_tiles(height: int, width: int, *, multiple: int, most_pixels: int) -> TileGrid:
-    """Choose the cut that computes the fewest pixels with tiles of at most `most_pixels`.
+def plan_tiles(height: int, width: int, *, multiple: int, bytes_per_pixel: float, memory_bytes: int) -> TileGrid:
+    """Choose the cut that computes the fewest pixels and whose tiles fit the memory.
 
     Args:
         height: Of the frame, pixels.
         width: Of the frame, pixels.
         multiple: What a tile's height and width have to be a multiple of.
-        most_pixels: How large a tile may be.
+        bytes_per_pixel: What a tile's pixel takes while the network runs.
+        memory_bytes: What a tile may take.
 
     Raises:
-        MemoryBudgetError: If even the smallest useful tiles are larger.
+        MemoryBudgetError: If even the smallest useful tiles take more.
     """
     rows = [(count, _tile_length(height, count, multiple)) for count in range(1, _MOST_ALONG_AN_AXIS + 1)]
     columns = [(count, _tile_length(width, count, multiple)) for count in range(1, _MOST_ALONG_AN_AXIS + 1)]
     fitting = [
         (down * tall * across * wide, down, across, tall, wide)
         for (down, tall), (across, wide) in product(rows, columns)
-        if tall * wide <= most_pixels
+        if tall * wide * bytes_per_pixel <= memory_bytes
     ]
     if not fitting:
+        least = min(tall for _, tall in rows) * min(wide for _, wide in columns) * bytes_per_pixel
         raise MemoryBudgetError(
-            f"frames of {width}×{height} need tiles of {min(r[1] for r in rows) * min(c[1] for c in columns)} pixels, "
-            f"but the memory allowed holds {most_pixels}; allow more memory"
+            f"frames of {width}×{height} need at least {math.ceil(least / _MIB)} MiB even in tiles, but "
+            f"{memory_bytes // _MIB} MiB are allowed; allow more memory, or take a smaller model"
         )
     _, down, across, tall, wide = min(fitting)
-    return TileGrid(height=height, width=width, tile_height=tall, tile_width=wide, rows=down, columns=across)
+    return TileGrid(
+        height=height, width=width, tile_height=tall, tile_width=wide, rows=down, columns=across, multiple=multiple
+    )
 
 
 def _tile_length(length: int, count: int, multiple: int) -> int:
-    """Give the least length of `count` overlapping tiles that cover `length`."""
+    """Give the least length of `count` overlapping tiles, at multiples of `multiple`, that cover `length`."""
     if count == 1:
-        return math.ceil(length / multiple) * multiple
-    # More than twice the overlap, or three tiles would meet in one place.
-    covering = max(math.ceil((length + (count - 1) * OVERLAP) / count), 2 * OVERLAP)
-    return math.ceil(covering / multiple) * multiple
+        return _round_up(length, multiple)
+    units, overlap = math.ceil(length / multiple), math.ceil(OVERLAP / multiple)
+    # Twice the overlap at least, or three tiles would meet in one place.
+    return multiple * max(math.ceil((units + (count - 1) * overlap) / count), 2 * overlap)
 
 
-def _positions(length: int, tile: int, count: int) -> list[int]:
-    """Spread `count` tiles evenly from one end to the other."""
+def _positions(length: int, tile: int, count: int, multiple: int) -> list[int]:
+    """Spread `count` tiles evenly from one end to the other, at multiples of `multiple`."""
     if count == 1:
         return [0]
-    return [round(index * (length - tile) / (count - 1)) for index in range(count)]
+    return [index * ((length - tile) // multiple) // (count - 1) * multiple for index in range(count)]
+
+
+def _round_up(length: int, multiple: int) -> int:
+    return math.ceil(length / multiple) * multiple
 
 
 def _axis_weights(length: int, tile: int, starts: list[int]) -> list[NDArray[np.float32]]:

@@ -5,7 +5,7 @@ Pure arithmetic: TensorFlow isn't needed to know which weights a configuration h
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Self
+from typing import Any, Literal, Self, get_args
 
 from film.errors import OptionError
 
@@ -57,13 +57,24 @@ class FilmConfig:
         """Check the invariants.
 
         Raises:
-            OptionError: If a size isn't positive, the fused or specialized levels exceed the
-                pyramid, the sub-tree is shorter than the specialized levels need, or the
-                predictors' lists don't have `specialized_levels + 1` entries.
+            OptionError: If a value is of the wrong type, a size isn't positive, the fused or specialized levels
+                exceed the pyramid, the sub-tree is deeper than the specialized levels allow, or the predictors'
+                lists don't have `specialized_levels + 1` entries.
         """
         for name in ("pyramid_levels", "fusion_pyramid_levels", "specialized_levels", "sub_levels", "filters"):
-            if getattr(self, name) < 1:
-                raise OptionError(f"{name} must be at least 1, not {getattr(self, name)}")
+            if not _is_size(getattr(self, name)):
+                raise OptionError(f"{name} must be a whole number of at least 1, not {getattr(self, name)!r}")
+        self._check_levels()
+        for name in ("flow_convs", "flow_filters"):
+            self._check_predictors(name)
+        if any(filters % 2 for filters in self.flow_filters):
+            raise OptionError(f"flow_filters are halved once, so they must be even, not {self.flow_filters}")
+        if self.head not in get_args(Head):
+            raise OptionError(f"head must be 'rgb' or 'blend', not {self.head!r}")
+        if not isinstance(self.any_instant, bool):
+            raise OptionError(f"any_instant must be true or false, not {self.any_instant!r}")
+
+    def _check_levels(self) -> None:
         if self.fusion_pyramid_levels > self.pyramid_levels:
             raise OptionError(
                 f"fusion_pyramid_levels ({self.fusion_pyramid_levels}) can't exceed "
@@ -80,19 +91,16 @@ class FilmConfig:
                 f"sub_levels ({self.sub_levels}) can't exceed specialized_levels + 1 "
                 f"({self.specialized_levels + 1}): all levels of the shared predictor need the same channels"
             )
-        for name in ("flow_convs", "flow_filters"):
-            values = getattr(self, name)
-            if len(values) != self.specialized_levels + 1:
-                raise OptionError(
-                    f"{name} needs {self.specialized_levels + 1} entries (one for every specialized "
-                    f"level and the shared one), not {len(values)}"
-                )
-            if min(values) < 1:
-                raise OptionError(f"{name} must be positive, not {values}")
-        if any(filters % 2 for filters in self.flow_filters):
-            raise OptionError(f"flow_filters are halved once, so they must be even, not {self.flow_filters}")
-        if self.head not in ("rgb", "blend"):
-            raise OptionError(f"head must be 'rgb' or 'blend', not {self.head!r}")
+
+    def _check_predictors(self, name: str) -> None:
+        values = getattr(self, name)
+        if not isinstance(values, tuple) or not all(_is_size(value) for value in values):
+            raise OptionError(f"{name} must be a tuple of whole numbers of at least 1, not {values!r}")
+        if len(values) != self.specialized_levels + 1:
+            raise OptionError(
+                f"{name} needs {self.specialized_levels + 1} entries (one for every specialized "
+                f"level and the shared one), not {len(values)}"
+            )
 
     @classmethod
     def published(cls) -> Self:
@@ -129,8 +137,11 @@ class FilmConfig:
         Raises:
             OptionError: If a name is unknown or missing, or a value breaks an invariant.
         """
+        plain: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in values.items()
+        }
         try:
-            return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in values.items()})
+            return cls(**plain)
         except TypeError as error:
             raise OptionError(f"not a FILM configuration: {error}") from error
 
@@ -166,17 +177,22 @@ class FilmConfig:
         return 2 * (self.image_channels + self.feature_channels(level) + _FLOW)
 
     def fusion_channels(self, level: int) -> int:
-        """Count the channels that the decoder makes at level `level`."""
+        """Count the channels that the decoder holds at fused level `level`; it starts from the coarsest as aligned."""
+        if level == self.fusion_pyramid_levels - 1:
+            return self.aligned_channels(level)
         return int(self.filters * 2 ** min(level, self.specialized_levels))
 
     @property
+    def encoded_per_pixel(self) -> float:
+        """Count the floats per full-size pixel that one image's pyramids take: its cells and its features."""
+        channels = [self.image_channels + self.feature_channels(level) for level in range(self.pyramid_levels)]
+        return float(sum(count / 4**level for level, count in enumerate(channels)) / self.cell**2)
+
+    @property
     def activations_per_pixel(self) -> float:
-        """Count the floats per full-size pixel that one pair keeps: both images' features, and the aligned levels."""
-        known = sum(
-            2 * (self.image_channels + self.feature_channels(level)) / 4**level for level in range(self.pyramid_levels)
-        )
+        """Count the floats per full-size pixel that one pair keeps: both images' pyramids, and the aligned levels."""
         aligned = sum(self.aligned_channels(level) / 4**level for level in range(self.fusion_pyramid_levels))
-        return (known + aligned) / self.cell**2
+        return 2 * self.encoded_per_pixel + float(aligned / self.cell**2)
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name every weight and its shape, in the order in which the released checkpoints hold them.
@@ -203,15 +219,17 @@ class FilmConfig:
             channels = convolution(f"flow/{name}/squeeze", 1, channels, filters // 2)
             convolution(f"flow/{name}/out", 1, channels, _FLOW)
 
-        coarsest = self.fusion_pyramid_levels - 1
-        for level in range(coarsest):
+        for level in range(self.fusion_pyramid_levels - 1):
             filters = self.fusion_channels(level)
-            below = self.aligned_channels(coarsest) if level == coarsest - 1 else self.fusion_channels(level + 1)
-            convolution(f"fusion/{level}/up", 2, below, filters)
+            convolution(f"fusion/{level}/up", 2, self.fusion_channels(level + 1), filters)
             convolution(f"fusion/{level}/a", 3, self.aligned_channels(level) + filters, filters)
             convolution(f"fusion/{level}/b", 3, filters, filters)
         if self.head == "rgb":
-            convolution("fusion/out", 1, self.filters, _RGB)
+            convolution("fusion/out", 1, self.fusion_channels(0), _RGB)
         else:
-            convolution("fusion/out", _HEAD_CONVOLUTION_SIZE, self.filters, _PHASES * _BLEND_HEAD)
+            convolution("fusion/out", _HEAD_CONVOLUTION_SIZE, self.fusion_channels(0), _PHASES * _BLEND_HEAD)
         return shapes
+
+
+def _is_size(value: object) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= 1
