@@ -37,22 +37,20 @@ class Fusion(keras.layers.Layer):  # type: ignore[misc]
         super().__init__(autocast=False, **options)
         self.config = config
         self.levels: list[list[keras.layers.Layer]] = []
-        coarsest = config.fusion_pyramid_levels - 1
-        for level in range(coarsest):
+        for level in range(config.fusion_pyramid_levels - 1):
             filters = config.fusion_channels(level)
-            below = config.aligned_channels(coarsest) if level == coarsest - 1 else config.fusion_channels(level + 1)
             self.levels.append(
                 [
-                    convolution(below, filters, 2, dtype=self.dtype_policy, linear=True),
+                    convolution(config.fusion_channels(level + 1), filters, 2, dtype=self.dtype_policy, linear=True),
                     convolution(config.aligned_channels(level) + filters, filters, 3, dtype=self.dtype_policy),
                     convolution(filters, filters, 3, dtype=self.dtype_policy),
                 ]
             )
         kernel, bias = list(config.weight_shapes().values())[-2:]
-        blend = config.head == "blend"
-        self.out = convolution(
-            kernel[2], bias[0], kernel[0], dtype=self.dtype_policy, linear=True, initial_scale=0.0 if blend else 1.0
-        )
+        # float32 whatever the policy: half precision's steps near white are an eighth of an 8-bit one,
+        # and 32 of a 16-bit one. The blend head starts at zero, which is the plain blend.
+        start = 0.0 if config.head == "blend" else 1.0
+        self.out = convolution(kernel[2], bias[0], kernel[0], dtype="float32", linear=True, initial_scale=start)
         self.built = True
 
     def call(self, aligned: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -66,7 +64,7 @@ class Fusion(keras.layers.Layer):  # type: ignore[misc]
             up, first, second = self.levels[level]
             values = tf.concat([aligned[level], up(upsample_nearest(values))], axis=-1)
             values = second(first(values))
-        return tf.cast(self.out(values), tf.float32)
+        return self.out(values)
 
     @staticmethod
     def split(cells: tf.Tensor) -> BlendParts:

@@ -10,7 +10,7 @@ __all__ = ["LEAK", "convolution"]
 LEAK = 0.2
 
 
-def convolution(
+def convolution(  # noqa: PLR0913 (three sizes, and three things that differ from one place to the next)
     channels_in: int, channels: int, size: int, *, dtype: Any = None, linear: bool = False, initial_scale: float = 1.0
 ) -> keras.layers.Conv2D:
     """Make a `size`×`size` convolution with bias and SAME padding, built and ready for its weights.

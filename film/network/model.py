@@ -89,7 +89,8 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
         A network that was trained at 0.5 alone still follows the instant: its flows are scaled to it.
 
         Returns:
-            `image`: `(B, H, W, 3)` float32, not clipped. `x0_warped`, `x1_warped`: both images, moved to the instant.
+            `image`: `(B, H, W, 3)` float32, not clipped. `x0_warped`, `x1_warped`: both images, moved to the
+            instant; the same shape and type.
         """
         instant = tf.reshape(instant, (-1, 1, 1, 1))
         levels = range(self.config.fusion_pyramid_levels)
@@ -113,8 +114,8 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
             offset = channels + self.config.feature_channels(0)
             return {
                 "image": decoded,
-                "x0_warped": aligned[0][..., :channels],
-                "x1_warped": aligned[0][..., offset : offset + channels],
+                "x0_warped": tf.cast(aligned[0][..., :channels], tf.float32),
+                "x1_warped": tf.cast(aligned[0][..., offset : offset + channels], tf.float32),
             }
         parts = Fusion.split(decoded)
         warped = (
