@@ -9,9 +9,10 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.numpy import save_file
+from safetensors.numpy import save
 
 from film.errors import TrainingError
+from film.weights.files import disk_errors
 
 __all__ = ["Checkpoint", "Progress"]
 
@@ -46,16 +47,29 @@ class Checkpoint:
     optimizer: Sequence[NDArray[np.generic]]
 
     def save(self, path: Path) -> None:
-        """Write to `path`, by way of a file beside it, so that a crash leaves the one before."""
+        """Write to `path`, by way of a file beside it, so that a crash leaves the one before.
+
+        Raises:
+            NoSpace: If the disk is full.
+            TargetUnwritable: If the file can't be written for another reason.
+        """
         tensors: dict[str, NDArray[np.generic]] = {}
         for part in ("weights", "average", "best"):
             tensors |= {f"{part}/{name}": np.ascontiguousarray(value) for name, value in getattr(self, part).items()}
         for index, value in enumerate(self.optimizer):
             tensors[f"optimizer/{index:04d}"] = np.atleast_1d(np.ascontiguousarray(value))
-        path.parent.mkdir(parents=True, exist_ok=True)
-        beside = path.with_suffix(".partial")
-        save_file(tensors, beside, {"progress": json.dumps(asdict(self.progress))})
-        os.replace(beside, path)  # noqa: PTH105 (the one that is documented as atomic)
+        content = save(tensors, {"progress": json.dumps(asdict(self.progress))})
+        beside = path.with_name(f".{path.name}.partial")
+        with disk_errors(path):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            try:
+                with beside.open("wb") as file:
+                    file.write(content)
+                    file.flush()
+                    os.fsync(file.fileno())
+                beside.replace(path)
+            finally:
+                beside.unlink(missing_ok=True)
 
     @classmethod
     def load(cls, path: Path) -> "Checkpoint":

@@ -3,8 +3,8 @@
 import logging
 import math
 import time
-from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -13,12 +13,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from film.errors import OptionError, TrainingError
-from film.network import FilmConfig, FilmNetwork
+from film.errors import TrainingError, WeightsMismatch
+from film.network import FilmNetwork
 from film.training.checkpoints import Checkpoint, Progress
 from film.training.feed import Batch, Feed, draw
 from film.training.losses import picture_loss, psnr, warp_loss
+from film.training.plan import Plan
 from film.training.textures import load
+from film.weights.weightset import check_weights
 
 __all__ = ["Plan", "Trainer"]
 
@@ -35,58 +37,37 @@ _MOST_SKIPPED = 50
 _WARM_UP_STEPS = 200
 _CHECKPOINT_MINUTES = 3.0
 _REPORT_SECONDS = 60.0
-
-
-@dataclass(frozen=True, kw_only=True)
-class Plan:
-    """How to train.
-
-    Attributes:
-        textures: Folders of photographs and videos to learn from.
-        minutes: When to be done: the learning rate falls as a half cosine over this time, resumed runs included.
-        size: Height and width of the crops, pixels; a multiple of the network's.
-        batch: Crops in a step.
-        learning_rate: Adam's, at the start.
-        warp_weight: What the warped images count at the start, beside the picture; falls to a hundredth.
-        average: Share of the running average of the weights that a step leaves as it was.
-        seed: Of everything drawn.
-        validation: How many triplets to validate on.
-        xla: Whether to compile the step; 1.3–2 times as fast on a CPU, after half a minute.
-    """
-
-    textures: tuple[Path, ...]
-    minutes: float
-    size: int = 128
-    batch: int = 4
-    learning_rate: float = 8e-4
-    warp_weight: float = 0.5
-    average: float = 0.999
-    seed: int = 0
-    validation: int = 48
-    xla: bool = True
-    network: FilmConfig = field(default_factory=FilmConfig.compact)
-
-    def __post_init__(self) -> None:
-        """Check the ranges.
-
-        Raises:
-            OptionError: If a number isn't positive, or `size` is not a multiple of the network's.
-        """
-        for name in ("minutes", "size", "batch", "learning_rate", "validation"):
-            if getattr(self, name) <= 0:
-                raise OptionError(f"{name} must be positive, not {getattr(self, name)}")
-        if self.size % self.network.multiple:
-            raise OptionError(f"size must be a multiple of {self.network.multiple}, not {self.size}")
+# What rounding to 8 bits leaves of a perfect picture, dB: 10·log10(12·255²). Without a limit one still
+# example would outweigh all others, or be infinite.
+_HIGHEST_PSNR = 58.9
 
 
 class Trainer:
     """One training run in a folder: `state.safetensors` to go on from, and the best weights so far."""
 
-    def __init__(self, plan: Plan, directory: Path, *, start: Mapping[str, NDArray[np.float32]] | None = None) -> None:
-        """Begin a run, from fresh weights or from those in `start`; `resume` goes on with an earlier one."""
+    def __init__(
+        self,
+        plan: Plan,
+        directory: Path,
+        *,
+        start: Mapping[str, NDArray[np.float32]] | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        """Begin a run; `resume` goes on with an earlier one.
+
+        Args:
+            plan: How to train.
+            directory: The run's folder.
+            start: Weights to begin with, fresh ones where none are given.
+            clock: Seconds; only ever forward. What `plan.minutes` is measured by.
+
+        Raises:
+            WeightsMismatch: If `start` isn't of the plan's network.
+        """
         keras.utils.set_random_seed(plan.seed)
         self.plan = plan
         self.directory = directory
+        self._clock = clock
         self.progress = Progress()
         self.network = FilmNetwork(plan.network)
         if start is not None:
@@ -124,9 +105,10 @@ class Trainer:
         """Go on where the run in the folder stopped.
 
         Raises:
-            TrainingError: If there is nothing to resume, or it is of another network.
+            TrainingError: If there is nothing to resume, or it is of another network; then nothing was changed.
         """
         state = Checkpoint.load(self.state_path)
+        self._check(state)
         self.network.set_named_weights(state.weights)
         self._average.set_named_weights(state.average)
         self._best = dict(state.best)
@@ -134,8 +116,23 @@ class Trainer:
         for variable, value in zip(self._optimizer.variables, state.optimizer, strict=True):
             variable.assign(np.reshape(value, variable.shape))
 
+    def _check(self, state: Checkpoint) -> None:
+        sizes = [tuple(variable.shape) for variable in self._optimizer.variables]
+        try:
+            for weights in (state.weights, state.average, state.best):
+                check_weights(self.plan.network, weights)
+        except WeightsMismatch as error:
+            raise TrainingError(f"{self.state_path} is of another network than the planned one: {error}") from error
+        if [value.size for value in state.optimizer] != [math.prod(size) for size in sizes]:
+            raise TrainingError(f"{self.state_path} is not a checkpoint to resume from: its optimizer is another one")
+
     def save(self) -> None:
-        """Write the state to resume from."""
+        """Write the state to resume from.
+
+        Raises:
+            NoSpace: If the disk is full.
+            TargetUnwritable: If the file can't be written for another reason.
+        """
         optimizer = [variable.numpy() for variable in self._optimizer.variables]
         weights, average = self.network.named_weights(), self._average.named_weights()
         Checkpoint(self.progress, weights, average, self._best, optimizer).save(self.state_path)
@@ -158,25 +155,27 @@ class Trainer:
 
     def _run(self, feed: Iterator[Batch], validation: list[Batch]) -> Iterator[Progress]:
         """Take steps, report every minute and save every few; the clock runs from here."""
-        earlier, started = self.progress.minutes, time.monotonic()
+        earlier, started = self.progress.minutes, self._clock()
         reported, saved = started, started
         losses: list[float] = []
+        self.progress.best_psnr = self._validate_best(validation)
         while self.progress.minutes < self.plan.minutes:
             losses.append(self._step(next(feed)))
-            now = time.monotonic()
+            now = self._clock()
             self.progress.minutes = earlier + (now - started) / 60
             if now - reported >= _REPORT_SECONDS or self.progress.minutes >= self.plan.minutes:
                 self._report(validation, losses)
-                reported = time.monotonic()
+                reported = self._clock()
                 losses.clear()
                 yield self.progress
             if now - saved >= _CHECKPOINT_MINUTES * 60:
                 self.save()
-                saved = time.monotonic()
+                saved = self._clock()
         self.save()
 
     def _report(self, validation: list[Batch], losses: list[float]) -> None:
         psnr_db = self.validate(validation)
+        taken = [loss for loss in losses if math.isfinite(loss)]
         if psnr_db > self.progress.best_psnr:
             self.progress.best_psnr = psnr_db
             self._best = self._average.named_weights()
@@ -184,16 +183,24 @@ class Trainer:
             "%.1f min  step %d  loss %.5f  validation %.2f dB  best %.2f dB  rate %.1e  skipped %d",
             self.progress.minutes,
             self.progress.steps,
-            float(np.mean(losses)) if losses else math.nan,
+            float(np.mean(taken)) if taken else math.nan,
             psnr_db,
             self.progress.best_psnr,
             self._fall() * self.plan.learning_rate,
             self.progress.skipped,
         )
 
+    def _validate_best(self, validation: list[Batch]) -> float:
+        """Measure the best weights again: a resumed run may validate on other pictures than before."""
+        average = self._average.named_weights()
+        self._average.set_named_weights(self._best)
+        psnr_db = self.validate(validation)
+        self._average.set_named_weights(average)
+        return psnr_db
+
     def validate(self, examples: list[Batch]) -> float:
-        """Give the averaged weights' mean PSNR over `examples`, dB."""
-        return float(np.mean([self._render(*batch).numpy() for batch in examples]))
+        """Give the averaged weights' mean PSNR over `examples`, dB; no single one counts for more than 58.9."""
+        return float(np.mean([np.minimum(self._render(*batch).numpy(), _HIGHEST_PSNR) for batch in examples]))
 
     def _fall(self) -> float:
         """Say which share of the first learning rate holds now: a half cosine from 1 down to 0.01, by the clock."""

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from film.errors import TrainingError
+from film.training.selection import shrink
 
 __all__ = ["PHOTOGRAPHS", "VIDEOS", "Textures", "load"]
 
@@ -26,6 +27,7 @@ _SMALLEST_SIDE = 192
 _LONGEST_SIDE = 1280
 # Frames kept of one clip; at 1280×720 that is 0.7 GB.
 _MOST_FRAMES = 260
+_SHORTEST_CLIP = 3
 # Every tenth photograph is kept from training, to validate on.
 _VALIDATION_EVERY = 10
 
@@ -40,11 +42,12 @@ class Textures:
     def training(self) -> "Textures":
         """Give the part to learn from: nine of ten photographs, and the first four fifths of every clip."""
         kept = [levels for index, levels in enumerate(self.photographs) if index % _VALIDATION_EVERY]
-        return Textures(kept, [clip[: len(clip) * 4 // 5] for clip in self.clips])
+        return Textures(kept, _usable(clip[: len(clip) * 4 // 5] for clip in self.clips))
 
     def validation(self) -> "Textures":
         """Give the part that training never sees."""
-        return Textures(self.photographs[::_VALIDATION_EVERY], [clip[len(clip) * 4 // 5 :] for clip in self.clips])
+        last_fifths = _usable(clip[len(clip) * 4 // 5 :] for clip in self.clips)
+        return Textures(self.photographs[::_VALIDATION_EVERY], last_fifths)
 
 
 def load(directories: Iterable[Path]) -> Textures:
@@ -54,7 +57,7 @@ def load(directories: Iterable[Path]) -> Textures:
         TrainingError: If a folder is missing, or there are fewer than 20 usable photographs.
     """
     photographs: list[list[Picture]] = []
-    clips: list[list[Picture]] = []
+    clips: list[Sequence[Picture]] = []
     for directory in directories:
         if not directory.is_dir():
             raise TrainingError(f"{directory} is not a folder; give folders of photographs and videos to learn from")
@@ -64,9 +67,8 @@ def load(directories: Iterable[Path]) -> Textures:
                 if picture is not None:
                     photographs.append(_levels(picture))
             elif path.suffix.lower() in VIDEOS:
-                clip = _read_clip(path)
-                if len(clip) > 2:  # noqa: PLR2004 (two neighbours and one between)
-                    clips.append(clip)
+                clips.append(_read_clip(path))
+    clips = _usable(clips)
     if len(photographs) < 2 * _VALIDATION_EVERY:
         raise TrainingError(
             f"only {len(photographs)} usable photographs (at least {_SMALLEST_SIDE} px on the short side) were found; "
@@ -76,20 +78,18 @@ def load(directories: Iterable[Path]) -> Textures:
     return Textures(photographs, clips)
 
 
+def _usable(clips: Iterable[Sequence[Picture]]) -> list[Sequence[Picture]]:
+    """Leave out the clips that are too short for two neighbours and one between."""
+    return [clip for clip in clips if len(clip) >= _SHORTEST_CLIP]
+
+
 def _read_photograph(path: Path) -> Picture | None:
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR)
     if picture is None:
         logger.warning("unreadable photograph left out", extra={"file": path.name})
         return None
-    picture = _shrink(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB))
-    return picture if min(picture.shape[:2]) >= _SMALLEST_SIDE else None
-
-
-def _shrink(picture: NDArray[np.generic]) -> Picture:
-    scale = _LONGEST_SIDE / max(picture.shape[:2])
-    if scale < 1:
-        picture = cv2.resize(picture, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA)
-    return np.asarray(picture, dtype=np.uint8)
+    rgb = shrink(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2RGB), np.uint8), _LONGEST_SIDE)
+    return rgb if min(rgb.shape[:2]) >= _SMALLEST_SIDE else None
 
 
 def _levels(picture: Picture) -> list[Picture]:
@@ -107,6 +107,8 @@ def _read_clip(path: Path) -> list[Picture]:
         more, frame = capture.read()
         if not more:
             break
-        frames.append(_shrink(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB)))
+        frames.append(shrink(np.asarray(cv2.cvtColor(frame, cv2.COLOR_BGR2RGB), np.uint8), _LONGEST_SIDE))
     capture.release()
+    if len(frames) < _SHORTEST_CLIP:
+        logger.warning("clip without enough readable frames left out", extra={"file": path.name})
     return frames

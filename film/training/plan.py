@@ -1,0 +1,59 @@
+"""How a network is to be trained."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from film.errors import OptionError
+from film.network import FilmConfig
+
+__all__ = ["Plan"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Plan:
+    """How to train.
+
+    Attributes:
+        textures: Folders of photographs and videos to learn from.
+        minutes: When to be done: the learning rate falls as a half cosine over this time, resumed runs included.
+        size: Height and width of the crops, pixels; a multiple of the network's.
+        batch: Crops in a step.
+        learning_rate: Adam's, at the start.
+        warp_weight: What the warped images count at the start, beside the picture; falls to a hundredth.
+        average: Share of the running average of the weights that a step leaves as it was.
+        seed: Of everything drawn.
+        validation: How many triplets to validate on.
+        xla: Whether to compile the step; 1.3–2 times as fast on a CPU, after half a minute.
+        network: The sizes of the network.
+    """
+
+    textures: tuple[Path, ...]
+    minutes: float
+    size: int = 128
+    batch: int = 4
+    learning_rate: float = 8e-4
+    warp_weight: float = 0.5
+    average: float = 0.999
+    seed: int = 0
+    validation: int = 48
+    xla: bool = True
+    network: FilmConfig = field(default_factory=FilmConfig.compact)
+
+    def __post_init__(self) -> None:
+        """Check the ranges.
+
+        Raises:
+            OptionError: If a number isn't positive and finite (`warp_weight` and `seed` may be 0), `average`
+                isn't in [0, 1), or `size` isn't a multiple of the network's.
+        """
+        for name in ("minutes", "size", "batch", "learning_rate", "validation"):
+            if not 0 < getattr(self, name) < math.inf:
+                raise OptionError(f"{name} must be positive, not {getattr(self, name)}")
+        for name in ("warp_weight", "seed"):
+            if not 0 <= getattr(self, name) < math.inf:
+                raise OptionError(f"{name} can't be {getattr(self, name)}: 0 is the least")
+        if not 0 <= self.average < 1:
+            raise OptionError(f"average must be at least 0 and below 1, not {self.average}")
+        if self.size % self.network.multiple:
+            raise OptionError(f"size must be a multiple of {self.network.multiple}, not {self.size}")
