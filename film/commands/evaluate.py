@@ -67,7 +67,7 @@ def _run(arguments: argparse.Namespace) -> int:
 
 def _table(model: str, found: list[Evaluation]) -> Table:
     """Lay out one line for every set, and below it one for every instant where there are several."""
-    table = Table(title=f"{model}: PSNR and gain in dB", title_justify="left")
+    table = Table(title=f"{model}: PSNR and gain in dB", title_justify="left", box=None, pad_edge=False)
     for index, column in enumerate(_COLUMNS):
         # A long name is folded; a figure is never broken.
         table.add_column(column, justify="right" if index else "left", overflow="fold", min_width=6 if index else 12)
