@@ -11,6 +11,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
 from rich.table import Table
 
+from film.commands.loading import quiet
 from film.evaluation import SPACINGS, Evaluation, Score, evaluate
 
 __all__ = ["add_parser"]
@@ -51,7 +52,8 @@ def add_parser(subparsers: Any) -> None:
 
 def _run(arguments: argparse.Namespace) -> int:
     # Here, so that usage errors and --help don't wait for TensorFlow.
-    from film.interpolator import Interpolator
+    with quiet():
+        from film.interpolator import Interpolator
 
     maker = Interpolator(arguments.model)
     found: list[Evaluation] = []

@@ -13,10 +13,12 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, TaskProgressColumn, TextColumn, TimeRemainingColumn
 from rich.progress import Progress as Bar
 
+from film.commands.loading import quiet
 from film.pipeline import OnProgress, Progress, Summary, interpolate_photos, interpolate_video
 from film.segments import Between
 from film.timeline import MULTIPLIERS, OUTPUT_RATES
 from film.video import CODECS, Encoding
+from film.weights import locate
 
 __all__ = ["add_parser"]
 
@@ -83,6 +85,7 @@ def _run(arguments: argparse.Namespace) -> int:
         arguments.parser.error(f"with two sources both have to be photographs, and {odd[0]} isn't one")
     if photographs and (arguments.keep_duration or arguments.no_audio):
         arguments.parser.error("photographs have neither a duration nor sound to keep")
+    locate(arguments.model)  # an unknown one is refused before any work is done
     common = {
         "multiplier": arguments.multiplier,
         "output_fps": arguments.fps,
@@ -115,8 +118,8 @@ class _Loaded:
 
     def between(self, *pair: Any) -> Iterator[Any]:
         if self._interpolator is None:
-            from film.interpolator import DEFAULT_MEMORY_BYTES, Interpolator
-
+            with quiet():
+                from film.interpolator import DEFAULT_MEMORY_BYTES, Interpolator
             self._interpolator = Interpolator(
                 self._arguments.model,
                 memory_bytes=self._arguments.memory or DEFAULT_MEMORY_BYTES,

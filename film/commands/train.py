@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from film import weights
+from film.commands.loading import quiet
 from film.errors import OptionError
 
 __all__ = ["add_parser"]
@@ -37,7 +38,8 @@ def add_parser(subparsers: Any) -> None:
 
 def _train(arguments: argparse.Namespace) -> int:
     # TensorFlow is loaded here rather than above: every other command starts without it.
-    from film.training.loop import Plan, Trainer
+    with quiet():
+        from film.training.loop import Plan, Trainer
 
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
     plan = Plan(

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn, TransferSpeedColumn
 from rich.table import Table
 
+from film.commands.loading import quiet
 from film.errors import OptionError
 from film.weights import Archive, CatalogueEntry, entries, fetch, import_saved_model, locate
 from film.weights.download import Progress as OnProgress
@@ -72,6 +73,7 @@ def _path(arguments: argparse.Namespace) -> int:
 
 
 def _import(arguments: argparse.Namespace) -> int:
+    _load_tensorflow()
     path = import_saved_model(
         arguments.directory,
         name=arguments.name,
@@ -82,10 +84,16 @@ def _import(arguments: argparse.Namespace) -> int:
     return 0
 
 
+def _load_tensorflow() -> None:
+    with quiet():
+        import film.network.model  # noqa: F401 (TensorFlow, which the import of a SavedModel needs)
+
+
 def _fetch(arguments: argparse.Namespace) -> int:
     if arguments.sha256 is not None and arguments.url is None:
         raise OptionError("--sha256 is for an archive named with --from; listed sources have theirs")
     sources = None if arguments.url is None else (Archive(url=arguments.url, sha256=arguments.sha256),)
+    _load_tensorflow()
     with _progress(arguments.name) as on_progress:
         path = fetch(arguments.name, on_progress=on_progress, sources=sources)
     print(path)
