@@ -1,7 +1,6 @@
 """Single pictures: two photographs can be a source too, and a frame can be kept as one."""
 
 import contextlib
-import os
 import secrets
 from fractions import Fraction
 from pathlib import Path
@@ -23,7 +22,7 @@ _CHANNELS = 3
 _SHAPE = 3
 
 
-def read_image(path: Path) -> Pixels:
+def read_image(path: str | Path) -> Pixels:
     """Read a picture (PNG, JPEG, TIFF, …; of a video, the first frame).
 
     Returns:
@@ -33,11 +32,11 @@ def read_image(path: Path) -> Pixels:
         SourceError: As `probe` raises its kinds.
         FfmpegMissing: If there is no ffmpeg.
     """
-    with Decoder(probe(path), count=1) as frames:
+    with Decoder(probe(Path(path)), count=1) as frames:
         return next(frames).pixels
 
 
-def write_image(path: Path, pixels: Pixels) -> None:
+def write_image(path: str | Path, pixels: Pixels) -> None:
     """Write a picture as PNG, 8 or 16 bits a sample as `pixels` has; one that exists is replaced.
 
     Args:
@@ -52,6 +51,7 @@ def write_image(path: Path, pixels: Pixels) -> None:
     """
     if pixels.ndim != _SHAPE or pixels.shape[2] != _CHANNELS or pixels.dtype not in (np.uint8, np.uint16):
         raise OptionError(f"a picture must be (H, W, 3) uint8 or uint16, not {pixels.shape} {pixels.dtype}")
+    path = Path(path)
     check_target(path)
     deep = pixels.dtype == np.uint16
     partial = path.with_name(f".film-{secrets.token_hex(6)}.part")
@@ -64,14 +64,15 @@ def write_image(path: Path, pixels: Pixels) -> None:
     ).output(file_url(partial), format="image2pipe", **{"c:v": "png", "pix_fmt": "rgb48be" if deep else "rgb24"})
     try:
         with Child(compile_command(stream), stdin=True) as child:
-            view = memoryview(np.ascontiguousarray(pixels.astype("<u2") if deep else pixels)).cast("B")
+            samples = np.ascontiguousarray(pixels.astype("<u2") if deep else pixels)
+            view = memoryview(samples).cast("B")  # type: ignore[arg-type]  # arrays are buffers
             with contextlib.suppress(BrokenPipeError):
                 while view:
                     view = view[child.stdin.write(view) :]
             status = child.wait()
             if status != 0 or child.disk_full:
                 raise failure(child, status, f"writing {path}")
-        os.replace(partial, path)
+        partial.replace(path)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
