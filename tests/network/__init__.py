@@ -1,0 +1,1 @@
+"""The network's tests, with an implementation in plain numpy to compare with."""

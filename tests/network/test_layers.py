@@ -1,0 +1,176 @@
+"""The parts between the convolutions, and what every layer owes Keras."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import keras
+import numpy as np
+import pytest
+import tensorflow as tf
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from film.network.features import FeatureExtractor
+from film.network.flow import FlowEstimator
+from film.network.fusion import Fusion
+from film.network.pyramid import image_pyramid, pool, upsample_bilinear, upsample_nearest, warp
+
+from .conftest import SMALL, SMALL_BLEND
+
+Floats = NDArray[np.float32]
+
+sizes = st.tuples(st.integers(1, 2), st.integers(1, 9), st.integers(1, 9), st.integers(1, 3))
+
+
+def noise(*shape: int, seed: int = 0) -> Floats:
+    return np.random.default_rng(seed).random(shape, np.float32)
+
+
+def steady(flow: tuple[float, float], height: int, width: int) -> Floats:
+    """Give one flow (dx, dy) for all pixels."""
+    return np.broadcast_to(np.array(flow, np.float32), (1, height, width, 2))
+
+
+def check_layer(layer: keras.layers.Layer, *inputs: Any) -> None:
+    """Check what every layer owes: made again from its plain configuration it computes the same, and it learns."""
+    config = layer.get_config()
+    again = type(layer).from_config(config)
+    assert again.get_config() == config
+    assert [weight.shape for weight in again.weights] == [weight.shape for weight in layer.weights]
+    again.set_weights(layer.get_weights())
+    with tf.GradientTape() as tape:
+        expected = tf.nest.flatten(layer(*inputs))
+        total = tf.add_n([tf.reduce_sum(tf.square(part)) for part in expected])
+    for part, same in zip(expected, tf.nest.flatten(again(*inputs)), strict=True):
+        np.testing.assert_array_equal(part, same)
+    gradients = tape.gradient(total, layer.trainable_variables)
+    assert all(np.isfinite(gradient).all() for gradient in gradients)
+
+
+def features(seed: int) -> list[Floats]:
+    return [
+        noise(1, 16 >> level, 24 >> level, SMALL.feature_channels(level), seed=seed)
+        for level in range(SMALL.pyramid_levels)
+    ]
+
+
+def aligned() -> list[Floats]:
+    levels = range(SMALL.fusion_pyramid_levels)
+    return [noise(1, 16 >> level, 24 >> level, SMALL.aligned_channels(level)) for level in levels]
+
+
+@pytest.mark.parametrize(
+    ("make", "inputs"),
+    [
+        (FeatureExtractor, [image_pyramid(tf.constant(noise(1, 16, 24, 3)), SMALL.pyramid_levels)]),
+        (FlowEstimator, [features(1), features(2)]),
+        (Fusion, [aligned()]),
+    ],
+    ids=["features", "flow", "fusion"],
+)
+@pytest.mark.parametrize("dtype", ["float32", "mixed_float16"])
+def test_a_layer_made_from_its_configuration_computes_the_same(
+    make: Callable[..., keras.layers.Layer], inputs: Sequence[Any], dtype: str
+) -> None:
+    layer = make(SMALL, dtype=dtype, name="layer")
+    cast = tf.nest.map_structure(lambda part: tf.cast(part, layer.compute_dtype), inputs)
+    check_layer(layer, *cast)
+
+
+def test_features_gather_what_finer_levels_say_at_their_resolution() -> None:
+    levels = FeatureExtractor(SMALL)(image_pyramid(tf.constant(noise(1, 16, 24, 3)), SMALL.pyramid_levels))
+    # 4, 8 and 16 channels: stage 0 of the level itself, stage 1 of the next finer one, stage 2 of the one after
+    assert [tuple(level.shape) for level in levels] == [(1, 16, 24, 4), (1, 8, 12, 12), (1, 4, 6, 28), (1, 2, 3, 28)]
+
+
+@settings(max_examples=20)
+@given(sizes)
+def test_doubling_equals_tensorflows_own_resize(shape: tuple[int, int, int, int]) -> None:
+    image = noise(*shape)
+    size = (2 * shape[1], 2 * shape[2])
+    np.testing.assert_allclose(upsample_bilinear(image), tf.image.resize(image, size, "bilinear"), atol=1e-6)
+    np.testing.assert_array_equal(upsample_nearest(image), tf.image.resize(image, size, "nearest"))
+
+
+@settings(max_examples=20)
+@given(sizes)
+def test_halving_what_was_doubled_by_repeating_gives_it_back(shape: tuple[int, int, int, int]) -> None:
+    image = noise(*shape)
+    np.testing.assert_allclose(pool(upsample_nearest(image)), image, atol=1e-6)
+
+
+@settings(max_examples=20)
+@given(st.integers(-12, 12), st.integers(-12, 12))
+def test_warping_by_whole_pixels_shifts_and_repeats_the_edge(dx: int, dy: int) -> None:
+    image = noise(1, 6, 8, 2)
+    rows, columns = np.clip(np.arange(6) + dy, 0, 5), np.clip(np.arange(8) + dx, 0, 7)
+    np.testing.assert_array_equal(warp(image, steady((dx, dy), 6, 8)), image[:, rows][:, :, columns])
+
+
+def test_warping_by_half_a_pixel_gives_the_mean_of_two() -> None:
+    image = noise(1, 6, 8, 2)
+    found = warp(image, steady((0.5, 0.0), 6, 8)).numpy()
+    np.testing.assert_allclose(found[:, :, :-1], (image[:, :, :-1] + image[:, :, 1:]) / 2, atol=1e-6)
+    found = warp(image, steady((0.0, -0.5), 6, 8)).numpy()
+    np.testing.assert_allclose(found[:, 1:], (image[:, 1:] + image[:, :-1]) / 2, atol=1e-6)
+
+
+def test_each_picture_of_a_batch_is_warped_by_its_own_flow() -> None:
+    images = noise(2, 6, 8, 2)
+    flows = np.concatenate([steady((1, 0), 6, 8), steady((0, -2), 6, 8)])
+    for index in (0, 1):
+        alone = warp(images[index : index + 1], flows[index : index + 1])
+        np.testing.assert_array_equal(warp(images, flows)[index], alone[0])
+
+
+@pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 1e30])
+def test_a_flow_that_is_no_place_reads_something_and_spares_other_pixels(odd: float) -> None:
+    image = noise(1, 6, 8, 2)
+    flow = np.zeros((1, 6, 8, 2), np.float32)
+    flow[0, 2, 3] = odd
+    found = warp(image, flow).numpy()
+    found[0, 2, 3] = image[0, 2, 3]
+    np.testing.assert_array_equal(found, image)
+
+
+@pytest.mark.parametrize(
+    "function", [upsample_bilinear, upsample_nearest, pool], ids=lambda function: function.__name__
+)
+def test_resizing_and_its_gradient_compile_and_are_the_same_compiled(function: Callable[..., tf.Tensor]) -> None:
+    check_compiled(lambda image: function(image) ** 2, noise(1, 6, 8, 2))
+
+
+def test_warping_and_both_its_gradients_compile_and_are_the_same_compiled() -> None:
+    flow = np.random.default_rng(0).uniform(-4, 4, (1, 6, 8, 2)).astype(np.float32)
+    check_compiled(lambda image, flow: warp(image, flow) ** 2, noise(1, 6, 8, 2), flow)
+
+
+def check_compiled(function: Callable[..., tf.Tensor], *inputs: Floats) -> None:
+    def differentiated(*values: tf.Tensor) -> tuple[tf.Tensor, list[tf.Tensor]]:
+        with tf.GradientTape() as tape:
+            tape.watch(values)
+            found = function(*values)
+        return found, tape.gradient(found, values)
+
+    tensors = [tf.constant(value) for value in inputs]
+    plain = tf.nest.flatten(differentiated(*tensors))
+    compiled = tf.nest.flatten(tf.function(differentiated, jit_compile=True)(*tensors))
+    assert len(plain) == 1 + len(inputs)
+    for expected, found in zip(plain, compiled, strict=True):
+        assert np.isfinite(found).all()
+        np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_the_blend_heads_cells_come_apart_into_full_size_planes() -> None:
+    cells = noise(1, 3, 4, 32)
+    parts = Fusion.split(tf.constant(cells))
+    assert [tuple(part.shape) for part in parts] == [(1, 6, 8, 1), (1, 6, 8, 3), (1, 6, 8, 2), (1, 6, 8, 2)]
+    # Each pixel's 8 numbers lie together: those of the cell's upper right pixel are numbers 8 to 15.
+    np.testing.assert_array_equal(tf.concat(parts, -1)[0, 2, 5], cells[0, 1, 2, 8:16])
+
+
+def test_a_fresh_decoder_of_the_blend_head_has_no_opinion() -> None:
+    levels = range(SMALL_BLEND.fusion_pyramid_levels)
+    values = [noise(1, 16 >> level, 24 >> level, SMALL_BLEND.aligned_channels(level)) for level in levels]
+    assert not np.any(Fusion(SMALL_BLEND)(values))

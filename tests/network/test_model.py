@@ -1,0 +1,158 @@
+"""The whole network: its stages, its switches, and what holds for any weights."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from film.errors import WeightsMismatch
+from film.network import FilmConfig, FilmNetwork, compact
+
+from .conftest import SMALL, SMALL_BLEND, random_weights, smooth_pictures
+
+Make = Callable[..., FilmNetwork]
+
+BOTH = pytest.mark.parametrize("config", [SMALL, SMALL_BLEND], ids=["rgb", "blend"])
+
+
+def pair(height: int = 32, width: int = 48, *, batch: int = 1) -> dict[str, NDArray[np.float32]]:
+    pictures = smooth_pictures(height, width, count=2 * batch)
+    return {"x0": pictures[:batch], "x1": pictures[batch:], "time": np.full((batch, 1), 0.5, np.float32)}
+
+
+def decoder_without_opinion(config: FilmConfig) -> dict[str, NDArray[np.float32]]:
+    shapes = config.weight_shapes()
+    return {name: np.zeros(shapes[name], np.float32) for name in ("fusion/out/kernel", "fusion/out/bias")}
+
+
+@BOTH
+def test_the_three_stages_together_are_one_call(config: FilmConfig, network: Make) -> None:
+    ours, inputs = network(config), pair()
+    first, second = ours.encode(inputs["x0"]), ours.encode(inputs["x1"])
+    parts = ours.render(first, second, ours.flows(first, second), tf.constant([0.5]))
+    whole = ours(inputs)
+    assert set(whole) == {"image", "x0_warped", "x1_warped"}
+    for name, value in whole.items():
+        assert value.shape == (1, 32, 48, 3)
+        np.testing.assert_array_equal(parts[name], value)
+
+
+@BOTH
+def test_pictures_of_a_batch_ignore_one_another_and_have_instants_of_their_own(
+    config: FilmConfig, network: Make
+) -> None:
+    ours, inputs = network(config, flow_scale=4.0), pair(batch=3)
+    inputs["time"] = np.array([[0.2], [0.5], [0.9]], np.float32)
+    together = ours(inputs)["image"]
+    for index in range(3):
+        alone = ours({name: value[index : index + 1] for name, value in inputs.items()})["image"]
+        np.testing.assert_allclose(together[index], alone[0], atol=1e-5)
+
+
+@BOTH
+def test_time_runs_backwards_when_the_pair_is_exchanged(config: FilmConfig, network: Make) -> None:
+    ours, inputs = network(config), pair()
+    first, second = ours.encode(inputs["x0"]), ours.encode(inputs["x1"])
+    there, back = ours.flows(first, second), ours.flows(second, first)
+    for level in range(config.pyramid_levels):
+        np.testing.assert_allclose(there.forward.flows[level], back.backward.flows[level], atol=1e-5)
+        np.testing.assert_allclose(there.backward.flows[level], back.forward.flows[level], atol=1e-5)
+    # What the decoder makes of it differs, except where it has no say yet.
+    ours.set_named_weights({**ours.named_weights(), **decoder_without_opinion(config)})
+    ahead = ours.render(first, second, there, tf.constant([0.3]))
+    reverse = ours.render(second, first, back, tf.constant([0.7]))
+    np.testing.assert_allclose(ahead["x0_warped"], reverse["x1_warped"], atol=1e-4)
+    np.testing.assert_allclose(ahead["image"], reverse["image"], atol=1e-4)
+
+
+@pytest.mark.parametrize("instant", [0.25, 0.5, 0.9])
+def test_a_fresh_blend_head_gives_the_plain_blend(instant: float) -> None:
+    inputs = pair()
+    made = FilmNetwork(SMALL_BLEND)({**inputs, "time": np.array([[instant]], np.float32)})["image"]
+    # The first flows are all but zero, so nearly nothing moves.
+    np.testing.assert_allclose(made, (1 - instant) * inputs["x0"] + instant * inputs["x1"], atol=2e-3)
+
+
+def test_a_still_picture_stays_itself_between_two_of_it() -> None:
+    still = smooth_pictures(64, 96, count=1)
+    for instant in (0.25, 0.5, 0.9):
+        made = compact()({"x0": still, "x1": still, "time": np.array([[instant]], np.float32)})["image"]
+        np.testing.assert_allclose(made, still, atol=1 / 255)
+
+
+@BOTH
+def test_compiling_changes_nothing_but_rounding(config: FilmConfig, network: Make) -> None:
+    ours, inputs = network(config), pair()
+    expected = ours(inputs)
+    found = tf.function(ours, jit_compile=True)(inputs)
+    for name, value in expected.items():
+        np.testing.assert_allclose(found[name], value, atol=1e-4)
+
+
+@BOTH
+def test_mixed_precision_changes_the_picture_by_a_hundredth_at_most_and_keeps_flow_whole(
+    config: FilmConfig, network: Make
+) -> None:
+    full, mixed, inputs = network(config), network(config, mixed_precision=True), pair()
+    expected, found = full(inputs), mixed(inputs)
+    for name, value in expected.items():
+        assert found[name].dtype == tf.float32
+        np.testing.assert_allclose(found[name], value, atol=1e-2)
+
+    first, second = mixed.encode(inputs["x0"]), mixed.encode(inputs["x1"])
+    assert {level.dtype for level in first.features} == {tf.float16}
+    for way in mixed.flows(first, second):
+        assert {level.dtype for level in (*way.flows, *way.residuals)} == {tf.float32}
+    assert {weight.dtype for weight in mixed.weights} == {"float32"}
+
+
+def test_one_fused_level_is_a_network_too(network: Make) -> None:
+    for head in ("rgb", "blend"):
+        ours = network(replace(SMALL, fusion_pyramid_levels=1, head=head))
+        assert np.isfinite(ours(pair())["image"]).all()
+
+
+@BOTH
+def test_a_gradient_reaches_every_weight(config: FilmConfig, network: Make) -> None:
+    ours, inputs = network(config), pair()
+    with tf.GradientTape() as tape:
+        loss = tf.reduce_mean(tf.square(ours(inputs)["image"]))
+    for gradient in tape.gradient(loss, ours.trainable_variables):
+        assert np.isfinite(gradient).all()
+        assert np.any(gradient)
+
+
+def test_weights_come_back_as_they_were_set() -> None:
+    ours, weights = FilmNetwork(SMALL), random_weights(SMALL)
+    ours.set_named_weights(weights)
+    found = ours.named_weights()
+    assert list(found) == list(SMALL.weight_shapes())
+    for name, weight in weights.items():
+        np.testing.assert_array_equal(found[name], weight)
+
+
+def test_weights_of_another_network_are_refused_and_change_nothing() -> None:
+    ours = FilmNetwork(SMALL)
+    before = ours.named_weights()
+    weights = random_weights(SMALL)
+    missing = {name: weight for name, weight in weights.items() if name != "flow/shared/out/bias"}
+    for wrong, complaint in (
+        (missing, "flow/shared/out/bias' is missing"),
+        ({**weights, "flow/9/out/bias": np.zeros(2, np.float32)}, "flow/9/out/bias' is unknown"),
+        ({**weights, "fusion/out/bias": np.zeros(4, np.float32)}, r"fusion/out/bias' has the shape \(4,\), not \(3,\)"),
+    ):
+        with pytest.raises(WeightsMismatch, match=complaint):
+            ours.set_named_weights(wrong)
+    after = ours.named_weights()
+    assert all(np.array_equal(before[name], after[name]) for name in before)
+
+
+def test_a_network_made_from_its_configuration_computes_the_same(network: Make) -> None:
+    ours = network(SMALL_BLEND)
+    again = FilmNetwork.from_config(ours.get_config())
+    again.set_named_weights(ours.named_weights())
+    np.testing.assert_array_equal(ours(pair())["image"], again(pair())["image"])
+    assert (again.config, again.name) == (ours.config, ours.name)
