@@ -195,26 +195,24 @@ def interpolate_photos(  # noqa: PLR0913 (like interpolate_video)
     encoding = encoding or Encoding()
     encoding.check()
     _check_target(target, paths, overwrite=overwrite)
-    ends = _of_one_depth([read_image(path) for path in paths])
+    ends = _of_one_depth(*(read_image(path) for path in paths))
     if ends[0].shape != ends[1].shape:
         sizes = " and ".join(f"{end.shape[1]}×{end.shape[0]}" for end in ends)
         raise OptionError(f"both photographs must have one size, not {sizes}; crop or scale one of them")
     height, width, _ = ends[0].shape
-    interpolator = interpolator or _default_interpolator()
+    frames = _photo_frames(*ends, multiplier, interpolator or _default_interpolator())
     on_frame = _counter(on_progress, multiplier + 1)
     with _workspace(target) as folder:
         piece = folder / "picture.mp4"
         depth = ends[0].dtype.itemsize * 8
-        with (
-            Encoder(
-                piece, size=(width, height), rate=rate, colour=_PHOTO_COLOUR, bit_depth=depth, encoding=encoding
-            ) as encoder,
-            WriteBehind(encoder.write, size=1) as written,
-        ):
-            instants = [Fraction(number, multiplier) for number in range(1, multiplier)]
-            for pixels in (ends[0], *interpolator.between(*ends, instants), ends[1]):
-                written.put(pixels)
-                on_frame()
+        with Encoder(
+            piece, size=(width, height), rate=rate, colour=_PHOTO_COLOUR, bit_depth=depth, encoding=encoding
+        ) as encoder:
+            with WriteBehind(encoder.write, size=1, stop=encoder.abandon) as written:
+                for pixels in frames:
+                    written.put(pixels)
+                    on_frame()
+            encoder.close()  # in here, so that Ctrl-C while it finishes ends it
         join([piece], target, rate=rate)
     return Summary(
         target=target,
@@ -239,6 +237,9 @@ def retime(
         OptionError: If the multiplier or the rate is out of range.
     """
     timeline = Timeline(ticks=clip.times, time_base=clip.time_base, shown_seconds=clip.duration)
+    if output_rate is None and clip.average_rate != timeline.rate:
+        # Only an average: rounded, since the exact one may be a number that MP4 has no clock for.
+        output_rate = multiplier * clip.average_rate
     return Retiming(timeline=timeline, multiplier=multiplier, output_rate=output_rate, keep_duration=keep_duration)
 
 
@@ -246,29 +247,42 @@ def _check_target(target: Path, sources: tuple[Path, ...], *, overwrite: bool) -
     """Refuse a target before any work is done for it."""
     if target.suffix.lower() not in _CONTAINERS:
         raise OptionError(f"the target must end in {', '.join(_CONTAINERS)}, not {target.name!r}")
-    for source in sources:
-        if target.exists() and source.exists() and target.samefile(source):
-            raise OptionError(f"{target} is the source itself; choose another name for the target")
-    if target.is_dir():
-        raise TargetUnwritable(f"{target} is a folder; name a file in it")
-    if target.exists() and not overwrite:
+    with _target_errors(target):
+        exists = target.exists()
+    if any(_is_one_file(target, source) for source in sources):
+        raise OptionError(f"{target} is the source itself; choose another name for the target")
+    if exists and not overwrite and not target.is_dir():
         raise TargetExists(f"{target} exists; choose another name, or allow overwriting (--overwrite)")
     check_target(target)
+
+
+def _is_one_file(target: Path, source: Path) -> bool:
+    try:
+        return target.samefile(source)
+    except (OSError, ValueError):  # one of them is missing, or isn't ours to look at; whoever opens it says so
+        return False
 
 
 @contextmanager
 def _workspace(target: Path) -> Iterator[Path]:
     """Give a folder beside the target, on the same disk, that is gone afterwards whatever happens."""
-    try:
-        folder = Path(tempfile.mkdtemp(prefix=f".{target.stem}-", suffix=".partial", dir=target.parent))
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise NoSpace(f"no space is left for {target}; free some or write elsewhere") from error
-        raise TargetUnwritable(f"{target} can't be written: {error.strerror}; choose another folder") from error
+    with _target_errors(target):
+        folder = Path(tempfile.mkdtemp(prefix=".film-", suffix=".partial", dir=target.parent))
     try:
         yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@contextmanager
+def _target_errors(target: Path) -> Iterator[None]:
+    """Say in our words what the system has against the target."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise NoSpace(f"no space is left for {target}; free some or write elsewhere") from error
+        raise TargetUnwritable(f"{target} can't be written: {error.strerror}; choose another place") from error
 
 
 def _counter(on_progress: OnProgress | None, total: int) -> Callable[[], None]:
@@ -285,11 +299,23 @@ def _counter(on_progress: OnProgress | None, total: int) -> Callable[[], None]:
     return count
 
 
-def _of_one_depth(ends: list[Pixels]) -> list[Pixels]:
+def _of_one_depth(first: Pixels, second: Pixels) -> tuple[Pixels, Pixels]:
     """Widen 8 bits to 16 where the other photograph has 16."""
-    if len({end.dtype for end in ends}) == 1:
-        return ends
-    return [end if end.dtype == np.uint16 else end.astype(np.uint16) * _WIDEN for end in ends]
+    if first.dtype == second.dtype:
+        return first, second
+    return _widened(first), _widened(second)
+
+
+def _widened(pixels: Pixels) -> Pixels:
+    return pixels if pixels.dtype == np.uint16 else pixels.astype(np.uint16) * _WIDEN
+
+
+def _photo_frames(first: Pixels, second: Pixels, multiplier: int, interpolator: Between) -> Iterator[Pixels]:
+    """Give both photographs and what lies between, each when it is asked for: they may be large."""
+    yield first
+    if multiplier > 1:
+        yield from interpolator.between(first, second, [Fraction(k, multiplier) for k in range(1, multiplier)])
+    yield second
 
 
 def _default_interpolator() -> Between:

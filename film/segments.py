@@ -6,6 +6,7 @@ and so knows the last pair's motion and whether it is a cut; nothing else of the
 to it. All pieces, joined, have the frames and timestamps of the clip made in one go.
 """
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -99,29 +100,41 @@ def plan_segments(retiming: Retiming, *, most_frames: int) -> list[Segment]:
     """
     if most_frames < 1:
         raise OptionError(f"a segment must hold at least one frame, not {most_frames}")
-    count = retiming.timeline.frame_count
-    outputs = retiming.output_frame_count
-    pieces = -(-outputs // most_frames)
+    # Source frames that show something, each with those behind it that don't, are what is divided.
+    owned = ((index, retiming.outputs(index, index + 1)) for index in range(retiming.timeline.frame_count))
+    starts, firsts = (list(column) for column in zip(*((i, shown.start) for i, shown in owned if shown), strict=True))
+    starts.append(retiming.timeline.frame_count)
+    firsts.append(retiming.output_frame_count)
+    return [Segment(start=starts[left], stop=starts[right]) for left, right in pairwise(_ends(firsts, most_frames))]
+
+
+def _ends(firsts: Sequence[int], most: int) -> list[int]:
+    """Divide units into the fewest runs of at most `most` outputs, as even as that allows.
+
+    Args:
+        firsts: Number of each unit's first output, rising strictly from 0, and behind them the count of all.
+        most: Outputs in a run of several units; one unit may have more.
+
+    Returns:
+        Indices at which runs end and begin, the first 0 and the last `len(firsts) - 1`.
+    """
+    last = len(firsts) - 1
+    # From behind, every run as long as it may be: from where on one run suffices, two do, …
+    earliest = [last]
+    while earliest[-1] > 0:
+        stop = earliest[-1]
+        earliest.append(min(stop - 1, bisect_left(firsts, firsts[stop] - most)))
     ends = [0]
-    for piece in range(1, pieces + 1):
-        goal = outputs * piece // pieces
-        end = ends[-1]
-        while end < count and retiming.outputs(ends[-1], end + 1).stop <= goal:
-            end += 1
-        ends.append(count if piece == pieces else end)
-    segments = [Segment(start=start, stop=stop) for start, stop in pairwise(ends) if stop > start]
-    return _without_empty(retiming, segments)
-
-
-def _without_empty(retiming: Retiming, segments: list[Segment]) -> list[Segment]:
-    """Join segments that show nothing, at a low output rate, to the ones before them."""
-    kept: list[Segment] = []
-    for segment in segments:
-        if kept and not all(retiming.outputs(each.start, each.stop) for each in (kept[-1], segment)):
-            kept[-1] = Segment(start=kept[-1].start, stop=segment.stop)
-        else:
-            kept.append(segment)
-    return kept
+    for left in range(len(earliest) - 2, -1, -1):
+        start = ends[-1]
+        goal = firsts[start] + (firsts[last] - firsts[start]) / (left + 1)
+        end = bisect_left(firsts, goal)
+        if goal - firsts[end - 1] < firsts[end] - goal:
+            end -= 1
+        # No more than a run may hold; no less than that the others suffice for the rest; and a unit for each.
+        end = min(end, bisect_right(firsts, firsts[start] + most) - 1, last - left)
+        ends.append(max(end, earliest[left], start + 1))
+    return ends
 
 
 def make_segment(
@@ -152,23 +165,24 @@ def make_segment(
     # One frame more than the segment has: its last pair's second. The clip's last frame has none.
     count = min(segment.stop + 1, clip.frame_count) - segment.start
     maker = _Maker(recipe, interpolator)
-    with (
-        Encoder(
-            target,
-            size=(clip.width, clip.height),
-            rate=recipe.retiming.rate,
-            colour=clip.colour,
-            bit_depth=clip.bit_depth,
-            encoding=recipe.encoding,
-        ) as encoder,
-        Decoder(clip, first=segment.start, count=count) as decoder,
-        ReadAhead((frame.pixels for frame in decoder), size=_AHEAD) as sources,
-        WriteBehind(encoder.write, size=_BEHIND) as written,
-    ):
-        for pixels in maker.frames(segment, iter(sources)):
-            written.put(pixels)
-            if on_frame is not None:
-                on_frame()
+    with Encoder(
+        target,
+        size=(clip.width, clip.height),
+        rate=recipe.retiming.rate,
+        colour=clip.colour,
+        bit_depth=clip.bit_depth,
+        encoding=recipe.encoding,
+    ) as encoder:
+        with (
+            Decoder(clip, first=segment.start, count=count) as decoder,
+            ReadAhead((frame.pixels for frame in decoder), size=_AHEAD, stop=decoder.close) as sources,
+            WriteBehind(encoder.write, size=_BEHIND, stop=encoder.abandon) as written,
+        ):
+            for pixels in maker.frames(segment, iter(sources)):
+                written.put(pixels)
+                if on_frame is not None:
+                    on_frame()
+        encoder.close()  # in here, so that Ctrl-C while it finishes ends it
     return MadeSegment(path=target, frames=maker.shown, made=maker.made, cuts=maker.cuts)
 
 

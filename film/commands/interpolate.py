@@ -23,8 +23,9 @@ from film.weights import locate
 __all__ = ["add_parser"]
 
 _PHOTOGRAPHS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff"})
-# Plain progress, where nobody watches: one line whenever this many seconds have passed.
+# Plain progress, where nobody watches: one line whenever this many seconds have passed, and a last one.
 _LINE_SECONDS = 10.0
+_SHORTEST = 1e-9  # seconds; a clock may stand still for a frame
 _UNITS = {"": 1, "K": 2**10, "M": 2**20, "G": 2**30, "T": 2**40}
 _ONE_SOURCE, _TWO_SOURCES = 2, 3  # with the target
 
@@ -138,7 +139,7 @@ def _said(summary: Summary) -> str:
         f"{summary.made} made",
     ]
     if summary.cuts:
-        parts.append(f"{summary.cuts} cuts held")
+        parts.append(f"{summary.cuts} cut{'s' if summary.cuts > 1 else ''} held")
     if summary.sound is not None:
         stretched = summary.sound.tempo != 1
         copied = all(track.copied for track in summary.sound.tracks)
@@ -148,24 +149,23 @@ def _said(summary: Summary) -> str:
 
 @contextmanager
 def _shown(name: str) -> Iterator[OnProgress]:
-    """Show progress: a bar on a terminal, else a line every ten seconds."""
-    console = Console(stderr=True)
-    if not console.is_terminal:
+    """Show progress: a bar on a terminal, else a line every ten seconds and at the end."""
+    if not sys.stderr.isatty():  # rich takes FORCE_COLOR for a terminal
         yield _Lines()
         return
     columns = (
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),  # a name may have brackets
         BarColumn(),
         TaskProgressColumn(),
         MofNCompleteColumn(),
         TextColumn("{task.fields[pace]}"),
         TimeRemainingColumn(),
     )
-    with Bar(*columns, console=console, transient=True) as bar:
+    with Bar(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task(name, total=None, pace="")
 
         def show(progress: Progress) -> None:
-            pace = progress.frames_done / max(progress.elapsed_seconds, 1e-9)
+            pace = progress.frames_done / max(progress.elapsed_seconds, _SHORTEST)
             bar.update(task, completed=progress.frames_done, total=progress.frames_total, pace=f"{pace:.1f} frames/s")
 
         yield show
@@ -178,10 +178,11 @@ class _Lines:
         self._printed = 0.0
 
     def __call__(self, progress: Progress) -> None:
-        if progress.elapsed_seconds - self._printed < _LINE_SECONDS:
+        done = progress.frames_done == progress.frames_total
+        if progress.elapsed_seconds - self._printed < _LINE_SECONDS and not done:
             return
         self._printed = progress.elapsed_seconds
-        pace = progress.frames_done / progress.elapsed_seconds
+        pace = progress.frames_done / max(progress.elapsed_seconds, _SHORTEST)
         left = (progress.frames_total - progress.frames_done) / pace
         print(
             f"{progress.frames_done}/{progress.frames_total} frames, {pace:.1f} frames/s, {left:.0f} s left",
@@ -191,26 +192,23 @@ class _Lines:
 
 
 def _multiplier(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or int(text) not in MULTIPLIERS:
+    if not re.fullmatch(r"-?\d+", text, re.ASCII):
         raise argparse.ArgumentTypeError(f"must be a whole number from {MULTIPLIERS[0]} to {MULTIPLIERS[-1]}")
-    return int(text)
+    return int(text)  # whether it is in range is for the library to say
 
 
 def _rate(text: str) -> Fraction:
-    lowest, highest = OUTPUT_RATES
-    try:
-        rate = Fraction(text)
-    except (ValueError, ZeroDivisionError):
-        rate = Fraction(0)
-    if not lowest <= rate <= highest:
+    if not re.fullmatch(r"-?\d+(?:\.\d+)?|\d+/0*[1-9]\d*", text, re.ASCII):
+        lowest, highest = OUTPUT_RATES
         raise argparse.ArgumentTypeError(
             f"must be from {lowest} to {highest} frames a second, such as 60 or 30000/1001"
         )
-    return rate
+    return Fraction(text)
 
 
 def _bytes(text: str) -> int:
-    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", text.strip().upper())
-    if found is None or float(found[1]) == 0:
+    found = re.fullmatch(r"(\d+(?:\.\d+)?)\s*([KMGT]?)(?:I?B)?", text.strip().upper(), re.ASCII)
+    size = int(Fraction(found[1]) * _UNITS[found[2]]) if found else 0
+    if size == 0:
         raise argparse.ArgumentTypeError("must be a size such as 6G or 800M")
-    return int(float(found[1]) * _UNITS[found[2]])
+    return size
