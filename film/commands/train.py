@@ -33,6 +33,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--learning-rate", type=float, default=8e-4, help="Adam's, at the start")
     parser.add_argument("--warp-weight", type=float, default=0.5, help="what the bare flows count at the start")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--no-xla", dest="xla", action="store_false", help="don't compile: slower steps, sooner")
     parser.set_defaults(run=_train)
 
 
@@ -50,6 +51,7 @@ def _train(arguments: argparse.Namespace) -> int:
         learning_rate=arguments.learning_rate,
         warp_weight=arguments.warp_weight,
         seed=arguments.seed,
+        xla=arguments.xla,
     )
     start = None
     if arguments.start:

@@ -2,3 +2,5 @@
 
 Everything here needs the extra `train` (OpenCV) besides TensorFlow.
 """
+
+__all__: list[str] = []

@@ -20,6 +20,7 @@ from film.training.feed import Batch, Feed, draw
 from film.training.losses import picture_loss, psnr, warp_loss
 from film.training.plan import Plan
 from film.training.textures import load
+from film.weights.files import disk_errors
 from film.weights.weightset import check_weights
 
 __all__ = ["Plan", "Trainer"]
@@ -142,8 +143,12 @@ class Trainer:
 
         Raises:
             TrainingError: If there is nothing to learn from, or too many steps in a row exploded.
+            NoSpace: If the disk is full.
+            TargetUnwritable: If the run's folder can't be written.
         """
         plan = self.plan
+        with disk_errors(self.directory):  # before any work, not after the first minutes of it
+            self.directory.mkdir(parents=True, exist_ok=True)
         held_out = load(plan.textures).validation()
         examples = draw(held_out, size=plan.size, batch=1, seed=plan.seed)
         validation = [next(examples) for _ in range(plan.validation)]
