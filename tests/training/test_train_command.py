@@ -1,0 +1,55 @@
+"""`film train`, from folder to weight file."""
+
+import argparse
+from pathlib import Path
+
+import pytest
+
+from film import weights
+from film.commands.train import add_parser
+from film.errors import OptionError, UnknownModel
+from film.network import FilmConfig, FilmNetwork
+
+from .conftest import TINY
+
+
+def run(*arguments: str | Path) -> int:
+    parser = argparse.ArgumentParser()
+    add_parser(parser.add_subparsers())
+    parsed = parser.parse_args(["train", *map(str, arguments)])
+    code: int = parsed.run(parsed)
+    return code
+
+
+def test_training_writes_weights_that_say_how_they_came_about(
+    photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "run"
+    short = ("--textures", photographs, "--minutes", "1e-4", "--size", "32", "--batch", "1", "--no-xla")
+    assert run(*short, "--run", folder, "--name", "mine", "--seed", "7") == 0
+    file = folder / "weights.safetensors"
+    assert capsys.readouterr().out == f"{file}\n"
+
+    found = weights.load(file)
+    assert (found.name, found.config) == ("mine", FilmConfig.compact())
+    assert found.training["plan"]["seed"] == 7
+    assert found.training["plan"]["textures"] == [photographs.name]
+    assert found.training["progress"]["steps"] == 1
+    assert found.training["progress"]["best_psnr"] > 10
+    assert found.version == found.training["date"]
+
+    with pytest.raises(OptionError, match="go on with --resume"):
+        run(*short, "--run", folder)
+
+
+def test_training_from_weights_that_there_are_not_is_refused(photographs: Path, tmp_path: Path) -> None:
+    with pytest.raises(UnknownModel, match="nobody"):
+        run("--textures", photographs, "--minutes", "1", "--run", tmp_path, "--start", "nobody")
+
+
+def test_training_from_weights_of_another_network_is_refused(photographs: Path, tmp_path: Path) -> None:
+    file = tmp_path / "tiny.safetensors"
+    tensors = FilmNetwork(TINY).named_weights()
+    weights.save(file, weights.WeightSet.of("tiny", TINY, tensors=tensors, version="1", training={}))
+    with pytest.raises(OptionError, match="of another network than the compact one"):
+        run("--textures", photographs, "--minutes", "1", "--run", tmp_path, "--start", str(file))
