@@ -1,0 +1,3 @@
+"""Commands that show and measure what the library does."""
+
+__all__: list[str] = []
