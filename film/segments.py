@@ -33,7 +33,7 @@ _BEHIND = 3
 class Between(Protocol):
     """Whatever makes frames between two; `film.interpolator.Interpolator` does."""
 
-    def between(self, first: Pixels, second: Pixels, instants: Sequence[Fraction]) -> Iterator[Pixels]:
+    def between(self, first: Pixels, second: Pixels, instants: Sequence[Fraction], /) -> Iterator[Pixels]:
         """Make the frames at `instants` in (0, 1), in order."""
         ...
 
