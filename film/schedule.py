@@ -76,7 +76,10 @@ def schedule(instants: Sequence[Fraction | float], *, any_instant: bool) -> Iter
     Raises:
         OptionError: If the instants don't rise strictly within (0, 1).
     """
-    wanted = tuple(Fraction(instant) for instant in instants)
+    try:
+        wanted = tuple(Fraction(instant) for instant in instants)
+    except (ValueError, OverflowError) as error:  # not a number, or infinite
+        raise OptionError(f"instants must be numbers between 0 and 1, not {list(instants)}") from error
     if any(later <= earlier for earlier, later in pairwise((_FIRST, *wanted, _SECOND))) and wanted:
         raise OptionError(f"instants must rise strictly between 0 and 1, not {', '.join(map(str, instants))}")
     return _direct(wanted) if any_instant else _recursive(wanted)

@@ -134,3 +134,9 @@ def test_no_instants_need_no_steps() -> None:
 def test_instants_that_do_not_rise_within_the_pair_are_refused(instants: list[float]) -> None:
     with pytest.raises(OptionError, match="rise strictly between 0 and 1"):
         schedule(instants, any_instant=False)
+
+
+@pytest.mark.parametrize("instant", [float("nan"), float("inf"), -float("inf")])
+def test_an_instant_that_is_no_number_is_refused(instant: float) -> None:
+    with pytest.raises(OptionError, match="between 0 and 1"):
+        schedule([instant], any_instant=True)

@@ -1,1 +1,3 @@
 """What the `film` command does: one module for each of its subcommands."""
+
+__all__: list[str] = []
