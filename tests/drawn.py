@@ -67,9 +67,10 @@ def draw(  # noqa: PLR0913  (what is drawn, when it is shown, and how it is kept
     """
     height, width, _ = frames[0].shape
     raw = ("-f", "rawvideo", "-pixel_format", "rgb24", "-video_size", f"{width}x{height}", "-framerate", rate)
-    timing = () if times is None else ("-vf", f"settb=1/1000,setpts='{times}'", "-fps_mode", "passthrough")
+    timing = () if times is None else ("-vf", f"settb=1/1000,setpts='{times}'", "-enc_time_base", "1/1000")
+    passing = ("-fps_mode", "passthrough")
     pixels = b"".join(frame.tobytes() for frame in frames)
-    ffmpeg(*raw, "-i", "pipe:0", *sound, *timing, *options, path, stdin=pixels)
+    ffmpeg(*raw, "-i", "pipe:0", *sound, *timing, *passing, *options, path, stdin=pixels)
     return path
 
 
