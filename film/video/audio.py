@@ -94,7 +94,7 @@ def stretch_filters(plan: TrackPlan, tempo: Fraction, delay: Fraction) -> list[F
     """
     rate = sample_rate(plan.track)
     samples = math.ceil(plan.duration * rate)
-    shape = {"sample_rates": rate}
+    shape: dict[str, str | int] = {"sample_rates": rate}
     if plan.track.channels > _AAC_CHANNELS:
         shape["channel_layouts"] = "stereo"
     return [

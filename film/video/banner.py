@@ -161,7 +161,8 @@ def _read_stream(match: re.Match[str]) -> Stream:
             sample_rate=int(sound[1]) if sound else 0,
             channels=_channels(sound[2].strip()) if sound else 0,
         )
-    details = match[2] if (match := _FORMAT.search(rest)) else ""
+    pixels = _FORMAT.search(rest)
+    details = pixels[2] if pixels else ""
     siting = _SITING.search(details)
     return Stream(
         index=int(index),

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-__all__ = ["Colour", "Filter", "filters_from_rgb", "filters_to_rgb", "is_rgb", "matrix_for"]
+__all__ = ["Colour", "Filter", "filters_from_rgb", "filters_to_rgb", "has_alpha", "is_rgb", "matrix_for"]
 
 Filter = tuple[str, dict[str, Any]]  # its name and its options
 
@@ -53,6 +53,9 @@ _DEFAULT_SITING = "left"  # MPEG-2's and H.264's (ITU-T H.264, E.2.1: chroma_sam
 
 # Exact rounding, and chroma interpolated at full resolution in both directions.
 _EXACT = {"flags": "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp", "sws_dither": "none"}
+
+_RGB_NAMES = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8", "mono")
+_ALPHA_NAMES = ("rgba", "bgra", "argb", "abgr", "gbrap", "yuva", "ayuv", "vuya", "ya8", "ya16", "pal8")
 
 _BYTE = 8
 _WORD = 16
@@ -90,25 +93,27 @@ def matrix_for(colour: Colour, size: tuple[int, int]) -> str:
 
 
 def filters_to_rgb(colour: Colour, size: tuple[int, int], pixel_format: str, bit_depth: int) -> list[Filter]:
-    """Give the filters from a decoder's frames to R'G'B' of `size`.
+    """Give the filters from a decoder's frames to R'G'B' of `size`, or R'G'B'A where they have alpha.
 
     Args:
         colour: How the frames are to be read.
         size: (width, height) of the result in pixels.
         pixel_format: Of the frames, as ffmpeg names it.
-        bit_depth: Of the frames. Above 8 the result is rgb48le (0 to 65535), else rgb24.
+        bit_depth: Of the frames. Above 8 the result is rgb48le or rgba64le (0 to 65535), else
+            rgb24 or rgba. Alpha stays as it was, in the upper `bit_depth` bits.
     """
     options: dict[str, Any] = {"w": size[0], "h": size[1], "out_range": "full", **_EXACT}
     if not is_rgb(pixel_format):
         options["in_color_matrix"] = matrix_for(colour, size)
         options["in_range"] = "full" if colour.full_range else "limited"
         options |= _siting_options("in", pixel_format, colour.siting)
+    shallow, deep = ("rgba", "rgba64le") if has_alpha(pixel_format) else ("rgb24", "rgb48le")
     if bit_depth <= _BYTE:
-        return [("scale", options), ("format", {"pix_fmts": "rgb24"})]
-    filters: list[Filter] = [("scale", options), ("format", {"pix_fmts": "rgb48le"})]
+        return [("scale", options), ("format", {"pix_fmts": shallow})]
+    filters: list[Filter] = [("scale", options), ("format", {"pix_fmts": deep})]
     if not is_rgb(pixel_format):
         white = ((1 << bit_depth) - 1) << (_WORD - bit_depth) if colour.full_range else _SCALER_WHITE
-        filters += [_table_rgb(Fraction(_FULL_SCALE, white)), ("format", {"pix_fmts": "rgb48le"})]
+        filters += [_table_rgb(Fraction(_FULL_SCALE, white)), ("format", {"pix_fmts": deep})]
     return filters
 
 
@@ -145,7 +150,12 @@ def filters_from_rgb(colour: Colour, size: tuple[int, int], pixel_format: str, b
 
 def is_rgb(pixel_format: str) -> bool:
     """Say whether `pixel_format` holds R'G'B' (or an index into it) rather than Y'CbCr or grey."""
-    return pixel_format.startswith(("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8", "mono"))
+    return pixel_format.startswith(_RGB_NAMES)
+
+
+def has_alpha(pixel_format: str) -> bool:
+    """Say whether `pixel_format` holds how opaque each pixel is."""
+    return pixel_format.startswith(_ALPHA_NAMES)
 
 
 def _table_rgb(factor: Fraction) -> Filter:

@@ -3,7 +3,7 @@
 - Rotation is applied by ffmpeg, non-square pixels by scaling the width.
 - Interlaced frames are deinterlaced by bwdif, one frame for each frame.
 - Where the size changes within the clip, later frames are scaled to the first one's size.
-- An alpha channel is dropped: a transparent pixel shows the colour stored under it.
+- What is transparent is shown over black.
 """
 
 import queue
@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from film.errors import FfmpegFailed, FilmError, OptionError, SourceBroken
 from film.video.banner import read_time, read_time_base
 from film.video.binaries import compile_command
-from film.video.colour import filters_to_rgb
-from film.video.packets import DAMAGE
+from film.video.colour import filters_to_rgb, has_alpha
+from film.video.packets import DAMAGE, SHOWN
 from film.video.probe import Clip
 from film.video.process import Child, failure, last_words
 from film.video.source import check_readable, open_source
@@ -33,6 +33,7 @@ _LOG_SECONDS = 30  # a frame's time is logged before its pixels are written; thi
 _BYTE = 8
 _SEEKABLE = ("mov", "matroska")  # with an index; elsewhere a seek is a guess
 _KEYS_BACK = 1
+_RGB, _RGBA = 3, 4
 
 
 class Frame(NamedTuple):
@@ -44,7 +45,7 @@ class Frame(NamedTuple):
         pixels: (H, W, 3) uint8, or uint16 on the whole scale where the clip has more than 8 bits.
     """
 
-    index: int
+    index: int  # type: ignore[assignment]  # tuple.index would find a value; nobody looks for one here
     time: Fraction
     pixels: Pixels
 
@@ -85,6 +86,7 @@ class Decoder:
         self._first, self._stop = first, first + count
         self._next = first
         self._dtype = np.dtype(np.uint8) if clip.bit_depth <= _BYTE else np.dtype("<u2")
+        self._alpha = has_alpha(clip.pixel_format)
         self._start(_seek_time(clip, first))
 
     def __iter__(self) -> Iterator[Frame]:
@@ -150,8 +152,9 @@ class Decoder:
             _WrongFrame: If a seek landed elsewhere.
             SourceBroken: If there is no such frame, or it isn't at its time, or is damaged.
         """
-        pixels = np.empty((self._clip.height, self._clip.width, 3), self._dtype)
-        view = memoryview(pixels).cast("B")
+        channels = _RGBA if self._alpha else _RGB
+        pixels: Pixels = np.empty((self._clip.height, self._clip.width, channels), self._dtype)
+        view = memoryview(pixels).cast("B")  # type: ignore[arg-type]  # arrays are buffers
         done = 0
         while done < len(view):
             read = self._child.stdout.readinto(view[done:])  # type: ignore[attr-defined]
@@ -164,7 +167,7 @@ class Decoder:
             self._check_time(self._log.get(timeout=_LOG_SECONDS))
         except queue.Empty as error:
             raise FfmpegFailed("ffmpeg gave a frame without its time; try another version of it") from error
-        return pixels
+        return _over_black(pixels, self._clip.bit_depth) if self._alpha else pixels
 
     def _check_time(self, heard: Fraction | str) -> None:
         """Compare the time that ffmpeg gave with the one that the clip has for the next frame."""
@@ -207,12 +210,22 @@ def _seek_time(clip: Clip, first: int) -> Fraction | None:
     return clip.keys[usable - 2] * clip.time_base if usable > _KEYS_BACK else None
 
 
+def _over_black(pixels: Pixels, bit_depth: int) -> Pixels:
+    """Multiply (H, W, 4) R'G'B'A by its alpha, which fills the upper `bit_depth` bits: (H, W, 3) of the same type."""
+    whole = int(np.iinfo(pixels.dtype).max)
+    opaque = whole - (whole >> bit_depth)
+    alpha = pixels[..., 3:].astype(np.uint32)
+    shown = (pixels[..., :3] * alpha + opaque // 2) // opaque
+    flat: Pixels = np.minimum(shown, whole).astype(pixels.dtype)
+    return flat
+
+
 def _command(clip: Clip, first: int, stop: int, seek: Fraction | None) -> list[str]:
     """Give the command that writes frames `first` to `stop - 1` to a pipe and logs their times."""
     # seek_timestamp: on the file's clock rather than from its start. noaccurate_seek: frames
     # before the first one are dropped by trim below, whose ticks are exact.
     seeking = {} if seek is None else {"ss": f"{float(seek):.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
-    stream = open_source(clip.path, **seeking)[str(clip.stream_index)]
+    stream = open_source(clip.path, **seeking)[str(clip.stream_index)].filter("select", SHOWN)
     if clip.interlaced:
         # bwdif halves the ticks, since it could give two frames for one; settb restores them.
         stream = stream.filter("bwdif", mode="send_frame", deint="interlaced").filter("settb", str(clip.time_base))

@@ -39,30 +39,30 @@ class _Codec:
     Attributes:
         crf: The default of its quality scale: good, visually lossless to most.
         worst: The largest value of that scale.
-        odd: Whether 4:2:0 can have odd sides; else they need 4:4:4.
+        odd: The chroma sampling that frames with an odd side get; None where there can be none.
         presets: Whether it knows x264's preset names.
         options: What it needs besides.
     """
 
     crf: int
     worst: int
-    odd: bool
+    odd: str | None
     presets: bool
     options: dict[str, Any]
 
 
 # Encoders that make closed groups of pictures, constant quality and 10 bits, in MP4.
 CODECS = {
-    "libx264": _Codec(crf=17, worst=51, odd=False, presets=True, options={}),
+    "libx264": _Codec(crf=17, worst=51, odd="yuv444p", presets=True, options={}),
     "libx265": _Codec(
         crf=19,
         worst=51,
-        odd=False,
+        odd="yuv444p",
         presets=True,
         options={"x265-params": "open-gop=0:log-level=error", "tag:v": "hvc1"},  # hvc1: Apple plays no other
     ),
-    "libsvtav1": _Codec(crf=24, worst=63, odd=False, presets=False, options={"preset": 6}),
-    "libvpx-vp9": _Codec(crf=24, worst=63, odd=True, presets=False, options={"b:v": 0, "row-mt": 1, "cpu-used": 2}),
+    "libsvtav1": _Codec(crf=24, worst=63, odd=None, presets=False, options={"preset": 6}),
+    "libvpx-vp9": _Codec(crf=24, worst=63, odd="yuv420p", presets=False, options={"b:v": 0, "row-mt": 1, "cpu-used": 2}),
 }
 PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
 
@@ -158,14 +158,12 @@ class Encoder:
             FfmpegFailed: If ffmpeg ended.
         """
         if pixels.shape != self._shape or pixels.dtype != self._dtype:
-            raise OptionError(
-                f"a frame must be {self._shape} {self._dtype}, not {pixels.shape} {pixels.dtype}"
-            )
-        view = memoryview(np.ascontiguousarray(pixels)).cast("B")
+            raise OptionError(f"a frame must be {self._shape} {self._dtype}, not {pixels.shape} {pixels.dtype}")
+        view = memoryview(np.ascontiguousarray(pixels)).cast("B")  # type: ignore[arg-type]  # arrays are buffers
         try:
             while view:
                 view = view[self._child.stdin.write(view) :]
-        except (BrokenPipeError, ValueError) as error:  # ValueError: closed by abandon() in another thread
+        except (OSError, ValueError) as error:  # ValueError: abandon() closed the pipe in another thread
             status = self._child.wait()
             raise failure(self._child, status, f"encoding {self._target}") from error
 
@@ -242,9 +240,16 @@ def timescale_for(rate: Fraction) -> int:
 
 
 def _filters(colour: Colour, size: tuple[int, int], bit_depth: int, encoding: Encoding) -> list[Filter]:
-    """Choose the pixel format and give the filters to it."""
+    """Choose the pixel format and give the filters to it.
+
+    Raises:
+        OptionError: If the codec can't encode that size.
+    """
     even = size[0] % 2 == 0 and size[1] % 2 == 0
-    sampling = "yuv420p" if even or CODECS[encoding.codec].odd else "yuv444p"
+    sampling = "yuv420p" if even else CODECS[encoding.codec].odd
+    if sampling is None:
+        others = ", ".join(name for name, codec in CODECS.items() if codec.odd)
+        raise OptionError(f"{encoding.codec} needs even sides, not {size[0]}×{size[1]}; choose one of {others}")
     if bit_depth <= _BYTE:
         return filters_from_rgb(colour, size, sampling, _BYTE)
     return filters_from_rgb(colour, size, f"{sampling}10le", _DEEP)

@@ -5,7 +5,7 @@ rate. Sound that starts before the picture in the source does so in the target a
 picture then starts later than the file, by a whole number of the file's ticks.
 
 Title, creation time and other metadata of the file come along, as do languages. Chapters do
-where time isn't stretched. Subtitles, data and attached pictures are left out.
+where sound isn't stretched. Subtitles, data and attached pictures are left out.
 """
 
 import contextlib
@@ -27,6 +27,8 @@ from film.video.process import Child, failure
 from film.video.source import file_url, open_source
 
 __all__ = ["join"]
+
+_NO_STREAM = "a:999?"
 
 
 def join(
@@ -65,7 +67,7 @@ def join(
             status = child.wait()
             if status != 0 or child.disk_full:
                 raise failure(child, status, f"writing {target}")
-        os.replace(partial, target)
+        partial.replace(target)
     finally:
         with contextlib.suppress(OSError):
             partial.unlink()
@@ -74,20 +76,18 @@ def join(
 def _command(partial: Path, rate: Fraction, sound: SoundPlan | None, source: Clip | None) -> list[str]:
     """Give the command that reads the list of pieces from its standard input and writes `partial`."""
     ticks = timescale_for(rate)
-    tracks = sound.tracks if sound is not None else ()
+    tracks, tempo = (sound.tracks, sound.tempo) if sound is not None else ((), Fraction(1))
     # How far the picture is behind the first sound, in whole ticks.
     lead = max((-plan.start for plan in tracks), default=Fraction(0))
     behind = -(-max(Fraction(0), lead) * ticks // 1)
     delay = Fraction(behind, ticks)
     frame = ticks / rate
-    grid = "round({0}/%d)*%d+%d" % (frame, frame, behind)
-    streams: list[Any] = [
-        ffmpeg.input("pipe:0", format="concat", safe=0, protocol_whitelist="file,pipe")["v:0"]
-    ]
+    assert frame.denominator == 1, "timescale_for gives whole ticks"
+    streams: list[Any] = [ffmpeg.input("pipe:0", format="concat", safe=0, protocol_whitelist="file,pipe")["v:0"]]
     options: dict[str, Any] = {
         "format": "mp4",
         "c:v": "copy",
-        "bsf:v": f"setts=pts={grid.format('PTS')}:dts={grid.format('DTS')}",
+        "bsf:v": f"setts=pts=round(PTS/{frame})*{frame}+{behind}:dts=round(DTS/{frame})*{frame}+{behind}",
         "movflags": "+faststart",
         "video_track_timescale": ticks,
         "movie_timescale": ticks,
@@ -99,11 +99,17 @@ def _command(partial: Path, rate: Fraction, sound: SoundPlan | None, source: Cli
         file = open_source(source.path, itsoffset=f"{float(shift):.6f}")
         for plan in tracks:
             stream = file[str(plan.track.index)]
-            for name, values in [] if plan.copied else stretch_filters(plan, sound.tempo, delay):
+            for name, values in [] if plan.copied else stretch_filters(plan, tempo, delay):
                 stream = stream.filter(name, **values)
             streams.append(stream)
+        if not tracks:
+            # Only a file that a stream is taken from becomes an input, and its metadata is wanted
+            # all the same: an optional stream that no file has.
+            streams.append(file[_NO_STREAM])
+        if not tracks:
+            streams.append(file["v:999?"])  # no such stream: the file is an input for its metadata only
         options |= {"map_metadata": 1} | aac_options(tracks)
-        if sound is not None and sound.tempo == 1:
+        if tracks and tempo == 1:
             options["map_chapters"] = 1
     return compile_command(ffmpeg.output(*streams, file_url(partial), **options))
 

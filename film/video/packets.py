@@ -22,14 +22,16 @@ from film.video.binaries import compile_command
 from film.video.process import Child, last_words
 from film.video.source import open_source
 
-__all__ = ["Packets", "decode_times", "read_packets", "sounding_start"]
+__all__ = ["DAMAGE", "SHOWN", "Packets", "decode_times", "read_packets", "sounding_start"]
 
 _KEY = 1
 _CORRUPT = 2
+_PLAIN_FIELDS = 6  # of a framecrc line: stream, dts, pts, duration, size, checksum
 _NO_TIME = "-9223372036854775808"
 
-# What a demuxer says where the file stops before its own index or headers do.
-_CUT_SHORT = ("partial file", "File ended prematurely", "moov atom not found")
+# What a demuxer says where the file stops before its own index or headers do, or where it has to
+# look for the next readable place. Its other errors are remarks on files that play.
+_CUT_SHORT = ("partial file", "File ended prematurely", "invalid as first byte of an EBML number")
 # What ffmpeg says of a frame that it gives although it couldn't decode all of it, or of one
 # that it couldn't decode at all. Other messages of decoders are remarks on streams that are fine.
 DAMAGE = (
@@ -39,6 +41,10 @@ DAMAGE = (
     "Decoding error:",
     "Error during demuxing",
 )
+
+
+# Of frames with the same time players show one only; so the others don't count.
+SHOWN = "not(eq(pts,prev_selected_pts))"
 
 
 @dataclass(kw_only=True)
@@ -66,12 +72,13 @@ class Packets:
     def add(self, fields: list[str], *, sound: bool) -> None:
         """Take one line of the framecrc format: stream, dts, pts, duration, size, crc[, F=flags][, S=…]."""
         time, duration = fields[2].strip(), int(fields[3])
-        flags = next((int(part.strip()[2:], 16) for part in fields[6:8] if part.strip().startswith("F=")), _KEY)
+        marked = fields[_PLAIN_FIELDS].strip() if len(fields) > _PLAIN_FIELDS else ""
+        flags = int(marked.removeprefix("F="), base=16) if marked.startswith("F=") else _KEY
         if flags & _CORRUPT:
             raise SourceBroken
         if self.count == 0:
             self.plain = flags == _KEY
-            self.skips = sound and (flags != _KEY or any(part.strip().startswith("S=") for part in fields[6:]))
+            self.skips = sound and len(fields) > _PLAIN_FIELDS  # flags or side data: skipped samples, say
         self.count += 1
         if time == _NO_TIME:
             self.plain = False
@@ -124,9 +131,9 @@ def decode_times(path: Path, video: int) -> tuple[Fraction, array[int]]:
     """Decode stream `video` and give (seconds per tick, the time of each frame in ticks).
 
     Raises:
-        SourceBroken: If a frame doesn't decode, has no time, or isn't later than the one before.
+        SourceBroken: If a frame doesn't decode, or is dated before the one that it follows.
     """
-    shown = open_source(path)[str(video)].filter("showinfo", checksum=0)
+    shown = open_source(path)[str(video)].filter("select", SHOWN).filter("showinfo", checksum=0)
     times = array("q")
     bases: list[Fraction] = []
     damage: list[str] = []
@@ -140,13 +147,14 @@ def decode_times(path: Path, video: int) -> tuple[Fraction, array[int]]:
         elif any(words in line for words in DAMAGE):
             damage.append(line)
 
-    with Child(compile_command(shown.output("pipe:1", format="null", fps_mode="passthrough")), on_line=read_line) as child:
+    command = compile_command(shown.output("pipe:1", format="null", fps_mode="passthrough"))
+    with Child(command, on_line=read_line) as child:
         status = child.wait()
     if damage or status != 0:
         raise SourceBroken(f"{path} is damaged: {last_words(child) or 'some frames do not decode'}")
     late = next((index for index in range(1, len(times)) if times[index] <= times[index - 1]), None)
     if late is not None:
-        raise SourceBroken(f"{path} is damaged: frame {late} isn't later than the one before it; re-mux it first")
+        raise SourceBroken(f"{path} is damaged: frame {late} is dated before the one it follows; repair its timestamps first")
     return (bases[0] if bases else Fraction(1)), times
 
 

@@ -12,6 +12,7 @@ from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
+from itertools import pairwise
 from pathlib import Path
 
 from film.errors import NotAVideo, NoVideoStream, SourceBroken, TooFewFrames
@@ -20,7 +21,7 @@ from film.video.binaries import compile_command
 from film.video.colour import Colour, is_rgb
 from film.video.packets import Packets, decode_times, read_packets, sounding_start
 from film.video.process import Child, last_words
-from film.video.source import check_readable, file_url, open_source
+from film.video.source import check_readable, file_url, open_source, starts_as_mp4
 
 __all__ = ["AudioTrack", "Clip", "bit_depth_of", "probe"]
 
@@ -28,6 +29,9 @@ _LOG_LINES = 20_000  # of an opening run; a file with more streams and metadata 
 
 # Where a packet is a frame (`film.video.packets`), as far as container and codec go.
 _PLAIN_CONTAINERS = ("mov", "matroska")
+_FINEST = 100_000  # denominator of a rate
+_STILL_RATE = Fraction(25)  # ffmpeg's own for a single picture
+_COARSE = 2  # ticks per frame
 _PLAIN_CODECS = ("h264", "hevc", "av1", "vp9", "prores", "mjpeg", "ffv1", "dnxhd")
 
 # A pixel outside this aspect is a broken tag rather than an anamorphic format (the widest in
@@ -158,16 +162,18 @@ def probe(path: Path) -> Clip:
 
 def bit_depth_of(pixel_format: str) -> int:
     """Say how many bits a sample of `pixel_format` (ffmpeg's name) has; floating point counts as 16."""
-    name = re.sub(r"(le|be)$", "", pixel_format)
+    name = re.sub(r"(msb)?(le|be)$", "", pixel_format)
     if name.startswith(("x2rgb10", "x2bgr10", "xv30", "v30x", "y210", "p010", "p210", "p410", "nv20")):
         return 10
     if name.startswith(("xyz12", "xv36", "y212", "p012", "p212", "p412")):
         return 12
-    if name.startswith(("p016", "p216", "p416", "rgb48", "bgr48", "rgba64", "bgra64", "ya16", "y216", "xv48", "ayuv64")):
+    if name.startswith(
+        ("p016", "p216", "p416", "rgb48", "bgr48", "rgba64", "bgra64", "ya16", "y216", "xv48", "ayuv64")
+    ):
         return 16
     planar = re.fullmatch(r"(?:yuva?4\d\dp|gbra?p|gray|bayer_[a-z]{4})(9|1\d|f?32|f?16)", name)
     if planar is None:
-        return 16 if re.search(r"f(16|32)$", name) else 8
+        return 16 if re.search(r"(f16|f32|rgb96|rgba128)$", name) else 8
     return min(16, int(planar[1].lstrip("f")))
 
 
@@ -191,7 +197,7 @@ def _open(path: Path) -> tuple[Banner, Picture | None]:
         child.wait()
     banner = read_banner(log)
     if banner is None:
-        if any("moov atom not found" in line for line in log):
+        if any("moov atom not found" in line for line in log) and starts_as_mp4(path):
             raise SourceBroken(f"{path} ends early: the index of its frames is missing")
         refused = any("not on whitelist" in line for line in log)
         reason = "its format is none that we open" if refused else last_words(child) or "no demuxer knows it"
@@ -226,7 +232,7 @@ def _frame_times(
         and banner.container in _PLAIN_CONTAINERS
         and video.codec in _PLAIN_CODECS
         and not (picture.interlaced or video.interlaced)
-        and all(before < after for before, after in zip(times, times[1:], strict=False))
+        and all(before < after for before, after in pairwise(times))
     )
     time_base = packets.time_base
     if not plain:
@@ -247,40 +253,44 @@ def _pace(
     count = len(times)
     span = (times[-1] - times[0]) * time_base
     last = packets.last[1] * packets.time_base if packets.last else Fraction(0)
-    for rate in _candidates(span / (count - 1) if count > 1 else last, declared):
+    for rate, slack in _candidates(span / (count - 1) if count > 1 else last, declared):
         # Longer than a frame: the last one is really held, and the rate not constant.
-        if _is_constant(times, time_base, rate) and (count == 1 or last <= 1 / rate + time_base):
+        if _is_constant(times, time_base, rate, slack) and (count == 1 or last <= 1 / rate + time_base):
             return rate, count / rate
     if last <= 0:
         last = span / (count - 1)
-    return count / (span + last), span + last
+    # Of a variable rate only an average; finer than this it would be a number that MP4 has no clock for.
+    return (count / (span + last)).limit_denominator(_FINEST), span + last
 
 
-def _candidates(interval: Fraction, declared: Sequence[Fraction]) -> list[Fraction]:
-    """List the rates that may be meant, most likely first; `interval` is the mean one, in seconds."""
-    rates: list[Fraction] = []
+def _candidates(interval: Fraction, declared: Sequence[Fraction]) -> list[tuple[Fraction, int]]:
+    """List the rates that may be meant, most likely first, and by how many ticks times may differ from each.
+
+    Args:
+        interval: The mean one between frames, in seconds.
+        declared: Rates that the file declares, as printed: with two digits.
+    """
+    usual, odd = [], []
     for value in declared:
-        # Printed with two digits: 29.97 stands for 30000/1001, 33.33 for 100/3.
-        nearest = Fraction(round(value))
-        rates += [nearest] if nearest == value else [
-            Fraction(round(value * 1001 / 1000) * 1000, 1001),
-            value.limit_denominator(12),
-            value,
-        ]  # fmt: skip
-    if interval > 0:
-        rates += [(1 / interval).limit_denominator(1001), 1 / interval]
-    return [rate for rate in (*rates, Fraction(25)) if rate > 0]
+        whole = Fraction(round(value))
+        ntsc = Fraction(round(value * 1001 / 1000) * 1000, 1001)
+        if whole == value:
+            usual.append(whole)
+        elif round(ntsc, 2) == value:
+            usual.append(ntsc)  # 29.97 stands for 30000/1001
+        else:
+            odd += [value.limit_denominator(12), value]  # 33.33 for 100/3
+    mean = [(1 / interval).limit_denominator(finest) for finest in (1001, _FINEST)] if interval > 0 else []
+    ranked = [*((rate, 1) for rate in usual), *((rate, 0) for rate in mean), *((rate, 1) for rate in (*odd, *mean))]
+    return [(rate, slack) for rate, slack in (*ranked, (_STILL_RATE, 1)) if rate > 0]
 
 
-def _is_constant(times: array[int], time_base: Fraction, rate: Fraction) -> bool:
-    """Say whether frame i is at i / rate, to within one tick where ticks are finer than frames."""
+def _is_constant(times: array[int], time_base: Fraction, rate: Fraction, slack: int) -> bool:
+    """Say whether every frame i is at i / rate to within `slack` ticks, none where ticks are hardly finer than frames."""
     step = 1 / (rate * time_base)  # ticks per frame
-    tolerance = 1 if step > 2 else 0  # noqa: PLR2004  (below that a tick is no rounding but a frame)
     first, numerator, denominator = times[0], step.numerator, step.denominator
-    slack = tolerance * denominator
-    return all(
-        abs((time - first) * denominator - index * numerator) <= slack for index, time in enumerate(times)
-    )
+    allowed = slack * denominator if step > _COARSE else 0
+    return all(abs((time - first) * denominator - index * numerator) <= allowed for index, time in enumerate(times))
 
 
 def _square(picture: Picture) -> tuple[int, int]:

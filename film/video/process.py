@@ -7,6 +7,8 @@ are killed ourselves, its pipes close, and that ends it too.
 
 import contextlib
 import fcntl
+import re
+import signal
 import subprocess
 import sys
 import threading
@@ -23,6 +25,7 @@ _TAIL_LINES = 40
 _LINE_CHARACTERS = 4096  # a log line may quote metadata of any length
 _PIPE_BYTES = 1 << 20  # Linux's default of 64 KiB costs a switch of process every few rows
 _QUIT_SECONDS = 10
+_ERROR = re.compile(r"\[(?:error|fatal|panic)\] (.+)")
 
 # What ffmpeg prints when the target's disk takes no more; the second one is a limit on the
 # size of a file (of the file system, or of the process).
@@ -144,7 +147,7 @@ def failure(child: Child, status: int, doing: str) -> FilmError:
 
     Gives `NoSpace` where its log says so, else `FfmpegFailed` with its last words.
     """
-    if child.disk_full:
+    if child.disk_full or status == -signal.SIGXFSZ:
         return NoSpace(f"the disk is full (or the file reached a size limit) while {doing}; free some space")
     return _failed(last_words(child), status, doing)
 
@@ -154,13 +157,7 @@ def last_words(child: Child) -> str:
 
     ffmpeg's first complaint names the cause; those that follow are its consequences.
     """
-    for line in child.tail:
-        before, level, after = line.partition("[error] ")
-        if not level:
-            before, level, after = line.partition("[fatal] ")
-        if level and after:
-            return after.strip()
-    return ""
+    return next((found[1].strip() for found in map(_ERROR.search, child.tail) if found), "")
 
 
 def _failed(words: str, status: int, doing: str) -> FfmpegError:

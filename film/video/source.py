@@ -14,7 +14,7 @@ import ffmpeg
 
 from film.errors import NotAVideo, SourceUnreadable
 
-__all__ = ["DEMUXERS", "check_readable", "file_url", "open_source", "still_demuxer"]
+__all__ = ["DEMUXERS", "check_readable", "file_url", "open_source", "starts_as_mp4", "still_demuxer"]
 
 # Containers and bare streams that hold their own pictures. Left out on purpose: playlists and
 # scripts that open other files (hls, dash, concat, imf, avisynth, vapoursynth, sdp, rtsp),
@@ -88,11 +88,7 @@ def still_demuxer(path: Path) -> str | None:
     Raises:
         SourceUnreadable: If `path` can't be read.
     """
-    try:
-        with path.open("rb") as file:
-            head = file.read(_HEAD_BYTES)
-    except OSError as error:
-        raise SourceUnreadable(f"{path} can't be read: {error.strerror}") from error
+    head = _head(path)
     if head.startswith(b"RIFF") and head[8:12] == b"WEBP":
         return "webp_pipe"
     for signature, demuxer in _STILLS:
@@ -100,3 +96,20 @@ def still_demuxer(path: Path) -> str | None:
             animated = demuxer == "png_pipe" and b"acTL" in head.split(b"IDAT", 1)[0]
             return "apng" if animated else demuxer
     return None
+
+
+def starts_as_mp4(path: Path) -> bool:
+    """Say whether `path` begins as an MP4 or QuickTime file does: with the size and kind of a box.
+
+    Raises:
+        SourceUnreadable: If `path` can't be read.
+    """
+    return _head(path)[4:8] in (b"ftyp", b"moov", b"mdat", b"free", b"skip", b"wide", b"pnot")
+
+
+def _head(path: Path) -> bytes:
+    try:
+        with path.open("rb") as file:
+            return file.read(_HEAD_BYTES)
+    except OSError as error:
+        raise SourceUnreadable(f"{path} can't be read: {error.strerror}") from error
