@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from film.errors import NoSpace, OptionError, TargetExists, TargetUnwritable
+from film.errors import FilmError, NoSpace, OptionError, TargetExists, TargetUnwritable
 from film.overlap import WriteBehind
 from film.segments import Between, Recipe, Segment, make_segment
 from film.timeline import Retiming, Timeline, check_multiplier, check_rate
@@ -34,6 +34,7 @@ __all__ = ["Progress", "Summary", "interpolate_photos", "interpolate_video", "re
 
 # Browsers and phones play H.264 in these; other containers would need other sound codecs.
 _CONTAINERS = (".mp4", ".m4v", ".mov")
+_PIECE = "picture.mp4"
 _PHOTO_RATE = Fraction(30)
 _WIDEN = 257  # 255 becomes 65535
 # A photograph says nothing of how its numbers become light but that it is sRGB: the primaries and
@@ -146,7 +147,7 @@ def interpolate_video(  # noqa: PLR0913 (the one call that users make: all in si
         made = make_segment(
             recipe,
             Segment(start=0, stop=clip.frame_count),
-            folder / "picture.mp4",
+            folder / _PIECE,
             interpolator=interpolator,
             on_frame=_counter(on_progress, retiming.output_frame_count),
         )
@@ -203,7 +204,7 @@ def interpolate_photos(  # noqa: PLR0913 (like interpolate_video)
     frames = _photo_frames(*ends, multiplier, interpolator or _default_interpolator())
     on_frame = _counter(on_progress, multiplier + 1)
     with _workspace(target) as folder:
-        piece = folder / "picture.mp4"
+        piece = folder / _PIECE
         depth = ends[0].dtype.itemsize * 8
         with Encoder(
             piece, size=(width, height), rate=rate, colour=_PHOTO_COLOUR, bit_depth=depth, encoding=encoding
@@ -270,6 +271,11 @@ def _workspace(target: Path) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(prefix=".film-", suffix=".partial", dir=target.parent))
     try:
         yield folder
+    except FilmError as error:
+        named = str(error).replace(str(folder / _PIECE), str(target))  # the file that the user knows of
+        if named == str(error):
+            raise
+        raise type(error)(named) from error
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
