@@ -20,7 +20,7 @@ __all__ = ["Batch", "Feed", "draw"]
 # Batches waiting: enough to ride out a slow one, few enough to cost no memory to speak of.
 _WAITING = 8
 # How often a waiting consumer looks whether the producers still live, in seconds.
-_PATIENCE_SECONDS = 5.0
+_PATIENCE_SECONDS = 2.0
 
 
 class Batch(NamedTuple):
@@ -103,8 +103,22 @@ def _produce(
     cv2.setNumThreads(1)  # the other core learns
     try:
         for item in draw(load(directories).training(), size=size, batch=batch, seed=seed):
-            batches.put(item)
+            _hand_over(batches, item)
     except TrainingError as error:
-        batches.put(str(error))
+        _hand_over(batches, str(error))
     except KeyboardInterrupt:
         pass  # the terminal tells the whole process group; the parent says what there is to say
+
+
+def _hand_over(batches: "multiprocessing.Queue[Batch | str]", item: Batch | str) -> None:
+    """Wait for room in the queue, but not for a consumer that was killed and can't say so."""
+    parent = multiprocessing.parent_process()
+    while True:
+        try:
+            batches.put(item, timeout=_PATIENCE_SECONDS)
+        except queue.Full:
+            if parent is not None and not parent.is_alive():
+                batches.cancel_join_thread()
+                raise SystemExit(1) from None
+            continue
+        return

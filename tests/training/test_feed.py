@@ -1,5 +1,9 @@
 """Batches: the same for a seed, rendered elsewhere, and never silently missing."""
 
+import os
+import select
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -26,3 +30,31 @@ def test_batches_from_another_process_are_those_of_the_training_part(photographs
 def test_what_a_producer_has_to_say_comes_through(tmp_path: Path) -> None:
     with Feed([tmp_path / "absent"], size=32, batch=1, seed=0) as feed, pytest.raises(TrainingError, match="absent"):
         next(iter(feed))
+
+
+LEARNER = """
+import multiprocessing, sys
+from pathlib import Path
+from film.training.feed import Feed
+if __name__ == "__main__":
+    with Feed([Path(sys.argv[1])], size=32, batch=1, seed=0) as feed:
+        next(feed)
+        print(multiprocessing.active_children()[0].pid, flush=True)
+        sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(not hasattr(os, "pidfd_open"), reason="waiting for another's process takes Linux")
+def test_a_producer_ends_when_its_consumer_is_killed(photographs: Path, tmp_path: Path) -> None:
+    script = tmp_path / "learner.py"
+    script.write_text(LEARNER, encoding="utf-8")
+    with subprocess.Popen(
+        [sys.executable, script, photographs], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+    ) as learner:
+        assert learner.stdout is not None
+        producer = os.pidfd_open(int(learner.stdout.readline()))
+        learner.kill()
+    try:
+        assert select.select([producer], [], [], 60)[0], "the producer still runs a minute after"
+    finally:
+        os.close(producer)
