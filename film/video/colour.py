@@ -18,7 +18,9 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
-__all__ = ["Colour", "Filter", "filters_from_rgb", "filters_to_rgb", "has_alpha", "is_rgb", "matrix_for"]
+from film.video.pixel_formats import has_alpha, is_rgb, is_subsampled
+
+__all__ = ["Colour", "Filter", "filters_from_rgb", "filters_to_rgb", "matrix_for"]
 
 Filter = tuple[str, dict[str, Any]]  # its name and its options
 
@@ -53,9 +55,6 @@ _DEFAULT_SITING = "left"  # MPEG-2's and H.264's (ITU-T H.264, E.2.1: chroma_sam
 
 # Exact rounding, and chroma interpolated at full resolution in both directions.
 _EXACT = {"flags": "bicubic+accurate_rnd+full_chroma_int+full_chroma_inp", "sws_dither": "none"}
-
-_RGB_NAMES = ("rgb", "bgr", "gbr", "argb", "abgr", "0rgb", "0bgr", "x2rgb", "x2bgr", "pal8", "mono")
-_ALPHA_NAMES = ("rgba", "bgra", "argb", "abgr", "gbrap", "yuva", "ayuv", "vuya", "ya8", "ya16", "pal8")
 
 _BYTE = 8
 _WORD = 16
@@ -148,16 +147,6 @@ def filters_from_rgb(colour: Colour, size: tuple[int, int], pixel_format: str, b
     return [*filters, ("format", {"pix_fmts": pixel_format}), ("setparams", tags)]
 
 
-def is_rgb(pixel_format: str) -> bool:
-    """Say whether `pixel_format` holds R'G'B' (or an index into it) rather than Y'CbCr or grey."""
-    return pixel_format.startswith(_RGB_NAMES)
-
-
-def has_alpha(pixel_format: str) -> bool:
-    """Say whether `pixel_format` holds how opaque each pixel is."""
-    return pixel_format.startswith(_ALPHA_NAMES)
-
-
 def _table_rgb(factor: Fraction) -> Filter:
     value = f"val*{factor.numerator}/{factor.denominator}+0.5"  # the table cuts off decimals
     return "lutrgb", {"r": value, "g": value, "b": value}
@@ -173,14 +162,5 @@ def _stretch(bit_depth: int) -> Filter:
 def _siting_options(side: str, pixel_format: str, siting: str | None) -> dict[str, int]:
     """Say where chroma lies on the scaler's `side`, for formats with less chroma than luma."""
     across, down = _SITINGS.get(siting or "", _SITINGS[_DEFAULT_SITING])
-    horizontal, vertical = _subsampled(pixel_format)
+    horizontal, vertical = is_subsampled(pixel_format)
     return ({f"{side}_h_chr_pos": across} if horizontal else {}) | ({f"{side}_v_chr_pos": down} if vertical else {})
-
-
-def _subsampled(pixel_format: str) -> tuple[bool, bool]:
-    """Say whether `pixel_format` has fewer chroma samples than luma, across and down."""
-    digits = "".join(character for character in pixel_format if character.isdigit())
-    if digits.startswith(("420", "410")) or pixel_format.startswith(("nv12", "nv21", "p010", "p012", "p016")):
-        return True, True
-    packed = ("nv16", "nv20", "yuyv", "uyvy", "yvyu", "y210", "y212", "y216", "p210", "p212", "p216")
-    return digits.startswith(("422", "411")) or pixel_format.startswith(packed), digits.startswith("440")

@@ -19,8 +19,9 @@ from numpy.typing import NDArray
 from film.errors import FfmpegFailed, FilmError, OptionError, SourceBroken
 from film.video.banner import read_time, read_time_base
 from film.video.binaries import compile_command
-from film.video.colour import filters_to_rgb, has_alpha
+from film.video.colour import filters_to_rgb
 from film.video.packets import DAMAGE, SHOWN
+from film.video.pixel_formats import has_alpha
 from film.video.probe import Clip
 from film.video.process import Child, failure, last_words
 from film.video.source import check_readable, open_source

@@ -6,7 +6,6 @@ same arguments can be joined without encoding again (`film.video.mux`).
 
 import contextlib
 import os
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from types import TracebackType
@@ -15,14 +14,15 @@ from typing import Any, Self
 import ffmpeg
 import numpy as np
 
-from film.errors import FfmpegMissing, OptionError, TargetUnwritable
-from film.video.binaries import check_encoder, compile_command
+from film.errors import OptionError, TargetUnwritable
+from film.video.binaries import compile_command
 from film.video.colour import Colour, Filter, filters_from_rgb
 from film.video.decode import Pixels
+from film.video.encoding import CODECS, Encoding
 from film.video.process import Child, failure
 from film.video.source import file_url
 
-__all__ = ["CODECS", "Encoder", "Encoding", "check_target", "timescale_for"]
+__all__ = ["Encoder", "check_target", "timescale_for"]
 
 _BYTE = 8
 _DEEP = 10  # bits of the output where the source has more than 8; players know no deeper H.264
@@ -30,80 +30,6 @@ _SHORTEST_SIDE = 2
 _FEWEST_TICKS = 10_000  # a second at least: players dislike coarser clocks (ffmpeg's own rule)
 _MOST_TICKS = 2**31 - 1  # MP4 stores it in 32 bits, ffmpeg in a signed int
 _KEY_SECONDS = 5  # between key frames, so that players can seek
-
-
-@dataclass(frozen=True, kw_only=True)
-class _Codec:
-    """What we have to know of an encoder.
-
-    Attributes:
-        crf: The default of its quality scale: good, visually lossless to most.
-        worst: The largest value of that scale.
-        odd: The chroma sampling that frames with an odd side get; None where there can be none.
-        presets: Whether it knows x264's preset names.
-        options: What it needs besides.
-    """
-
-    crf: int
-    worst: int
-    odd: str | None
-    presets: bool
-    options: dict[str, Any]
-
-
-# Encoders that make closed groups of pictures, constant quality and 10 bits, in MP4.
-CODECS = {
-    "libx264": _Codec(crf=17, worst=51, odd="yuv444p", presets=True, options={}),
-    "libx265": _Codec(
-        crf=19,
-        worst=51,
-        odd="yuv444p",
-        presets=True,
-        options={"x265-params": "open-gop=0:log-level=error", "tag:v": "hvc1"},  # hvc1: Apple plays no other
-    ),
-    "libsvtav1": _Codec(crf=24, worst=63, odd=None, presets=False, options={"preset": 6}),
-    "libvpx-vp9": _Codec(crf=24, worst=63, odd="yuv420p", presets=False, options={"b:v": 0, "row-mt": 1, "cpu-used": 2}),
-}
-PRESETS = ("ultrafast", "superfast", "veryfast", "faster", "fast", "medium", "slow", "slower", "veryslow")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Encoding:
-    """How frames are compressed.
-
-    Attributes:
-        codec: ffmpeg's name of the encoder: one of `CODECS`.
-        crf: Constant quality, 0 (lossless in 8-bit H.264) and up; None for a good default.
-        preset: Speed against size, as x264 names it; other codecs than x264 and x265 have their own scale
-            and ignore it.
-    """
-
-    codec: str = "libx264"
-    crf: int | None = None
-    preset: str = "medium"
-
-    def __post_init__(self) -> None:
-        """Check the values.
-
-        Raises:
-            OptionError: If `crf` is outside the codec's scale or `preset` unknown.
-            FfmpegMissing: If `codec` isn't one that we can use.
-        """
-        if self.codec not in CODECS:
-            raise FfmpegMissing(f"codec {self.codec!r} isn't supported; choose one of {', '.join(CODECS)}")
-        worst = CODECS[self.codec].worst
-        if self.crf is not None and not 0 <= self.crf <= worst:
-            raise OptionError(f"crf must be from 0 (best) to {worst}, not {self.crf}")
-        if self.preset not in PRESETS:
-            raise OptionError(f"preset must be one of {', '.join(PRESETS)}, not {self.preset!r}")
-
-    def check(self) -> None:
-        """Make sure, before any work begins, that our ffmpeg has this encoder.
-
-        Raises:
-            FfmpegMissing: If there is no ffmpeg, or it was built without the encoder.
-        """
-        check_encoder(self.codec)
 
 
 class Encoder:

@@ -89,6 +89,7 @@ def _command(partial: Path, rate: Fraction, sound: SoundPlan | None, source: Cli
         "c:v": "copy",
         "bsf:v": f"setts=pts=round(PTS/{frame})*{frame}+{behind}:dts=round(DTS/{frame})*{frame}+{behind}",
         "movflags": "+faststart",
+        "strict": "experimental",  # what older versions call FLAC in MP4
         "video_track_timescale": ticks,
         "movie_timescale": ticks,
         "map_metadata": -1,

@@ -154,7 +154,9 @@ def decode_times(path: Path, video: int) -> tuple[Fraction, array[int]]:
         raise SourceBroken(f"{path} is damaged: {last_words(child) or 'some frames do not decode'}")
     late = next((index for index in range(1, len(times)) if times[index] <= times[index - 1]), None)
     if late is not None:
-        raise SourceBroken(f"{path} is damaged: frame {late} is dated before the one it follows; repair its timestamps first")
+        raise SourceBroken(
+            f"{path} is damaged: frame {late} is dated before the one it follows; repair its timestamps first"
+        )
     return (bases[0] if bases else Fraction(1)), times
 
 

@@ -7,9 +7,7 @@ everything (`film.video.packets` says when).
 
 from __future__ import annotations  # array[int] is a type to checkers only before Python 3.12
 
-import re
 from array import array
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
@@ -18,20 +16,19 @@ from pathlib import Path
 from film.errors import NotAVideo, NoVideoStream, SourceBroken, TooFewFrames
 from film.video.banner import Banner, Picture, Stream, read_banner, read_picture
 from film.video.binaries import compile_command
-from film.video.colour import Colour, is_rgb
+from film.video.colour import Colour
+from film.video.pace import measure_pace
 from film.video.packets import Packets, decode_times, read_packets, sounding_start
+from film.video.pixel_formats import bit_depth_of, is_rgb
 from film.video.process import Child, last_words
 from film.video.source import check_readable, file_url, open_source, starts_as_mp4
 
-__all__ = ["AudioTrack", "Clip", "bit_depth_of", "probe"]
+__all__ = ["AudioTrack", "Clip", "probe"]
 
 _LOG_LINES = 20_000  # of an opening run; a file with more streams and metadata than that is no clip
 
 # Where a packet is a frame (`film.video.packets`), as far as container and codec go.
 _PLAIN_CONTAINERS = ("mov", "matroska")
-_FINEST = 100_000  # denominator of a rate
-_STILL_RATE = Fraction(25)  # ffmpeg's own for a single picture
-_COARSE = 2  # ticks per frame
 _PLAIN_CODECS = ("h264", "hevc", "av1", "vp9", "prores", "mjpeg", "ffv1", "dnxhd")
 
 # A pixel outside this aspect is a broken tag rather than an anamorphic format (the widest in
@@ -133,7 +130,8 @@ def probe(path: Path) -> Clip:
     tracks = [stream for stream in banner.streams if stream.kind == "Audio" and stream.sample_rate]
     packets, *sound = read_packets(path, video.index, [track.index for track in tracks])
     time_base, times = _frame_times(path, banner, video, picture, packets)
-    average_rate, duration = _pace(times, time_base, packets, video.rates)
+    last = packets.last[1] * packets.time_base if packets.last else Fraction(0)
+    average_rate, duration = measure_pace(times, time_base, last, video.rates)
     zero = times[0] * time_base
     width, height = _square(picture)
     return Clip(
@@ -160,29 +158,11 @@ def probe(path: Path) -> Clip:
     )
 
 
-def bit_depth_of(pixel_format: str) -> int:
-    """Say how many bits a sample of `pixel_format` (ffmpeg's name) has; floating point counts as 16."""
-    name = re.sub(r"(msb)?(le|be)$", "", pixel_format)
-    if name.startswith(("x2rgb10", "x2bgr10", "xv30", "v30x", "y210", "p010", "p210", "p410", "nv20")):
-        return 10
-    if name.startswith(("xyz12", "xv36", "y212", "p012", "p212", "p412")):
-        return 12
-    if name.startswith(
-        ("p016", "p216", "p416", "rgb48", "bgr48", "rgba64", "bgra64", "ya16", "y216", "xv48", "ayuv64")
-    ):
-        return 16
-    planar = re.fullmatch(r"(?:yuva?4\d\dp|gbra?p|gray|bayer_[a-z]{4})(9|1\d|f?32|f?16)", name)
-    if planar is None:
-        return 16 if re.search(r"(f16|f32|rgb96|rgba128)$", name) else 8
-    return min(16, int(planar[1].lstrip("f")))
-
-
 def _open(path: Path) -> tuple[Banner, Picture | None]:
     """Let ffmpeg announce the file and decode its first frame.
 
     Raises:
         NotAVideo: If no allowed demuxer knows it.
-        NoVideoStream: If it has none.
         SourceBroken: If its index is missing.
     """
     log: list[str] = []
@@ -240,57 +220,6 @@ def _frame_times(
     if not times:
         raise TooFewFrames(f"{path} has no frames")
     return time_base, times
-
-
-def _pace(
-    times: array[int], time_base: Fraction, packets: Packets, declared: Sequence[Fraction]
-) -> tuple[Fraction, Fraction]:
-    """Give (average frames per second, duration in seconds).
-
-    Where one rate explains every time to within the rounding of the container's ticks, it is
-    taken for exact: 29.97 is 30000/1001 then, also in Matroska's milliseconds.
-    """
-    count = len(times)
-    span = (times[-1] - times[0]) * time_base
-    last = packets.last[1] * packets.time_base if packets.last else Fraction(0)
-    for rate, slack in _candidates(span / (count - 1) if count > 1 else last, declared):
-        # Longer than a frame: the last one is really held, and the rate not constant.
-        if _is_constant(times, time_base, rate, slack) and (count == 1 or last <= 1 / rate + time_base):
-            return rate, count / rate
-    if last <= 0:
-        last = span / (count - 1)
-    # Of a variable rate only an average; finer than this it would be a number that MP4 has no clock for.
-    return (count / (span + last)).limit_denominator(_FINEST), span + last
-
-
-def _candidates(interval: Fraction, declared: Sequence[Fraction]) -> list[tuple[Fraction, int]]:
-    """List the rates that may be meant, most likely first, and by how many ticks times may differ from each.
-
-    Args:
-        interval: The mean one between frames, in seconds.
-        declared: Rates that the file declares, as printed: with two digits.
-    """
-    usual, odd = [], []
-    for value in declared:
-        whole = Fraction(round(value))
-        ntsc = Fraction(round(value * 1001 / 1000) * 1000, 1001)
-        if whole == value:
-            usual.append(whole)
-        elif round(ntsc, 2) == value:
-            usual.append(ntsc)  # 29.97 stands for 30000/1001
-        else:
-            odd += [value.limit_denominator(12), value]  # 33.33 for 100/3
-    mean = [(1 / interval).limit_denominator(finest) for finest in (1001, _FINEST)] if interval > 0 else []
-    ranked = [*((rate, 1) for rate in usual), *((rate, 0) for rate in mean), *((rate, 1) for rate in (*odd, *mean))]
-    return [(rate, slack) for rate, slack in (*ranked, (_STILL_RATE, 1)) if rate > 0]
-
-
-def _is_constant(times: array[int], time_base: Fraction, rate: Fraction, slack: int) -> bool:
-    """Say whether every frame i is at i / rate to within `slack` ticks, none where ticks are hardly finer than frames."""
-    step = 1 / (rate * time_base)  # ticks per frame
-    first, numerator, denominator = times[0], step.numerator, step.denominator
-    allowed = slack * denominator if step > _COARSE else 0
-    return all(abs((time - first) * denominator - index * numerator) <= allowed for index, time in enumerate(times))
 
 
 def _square(picture: Picture) -> tuple[int, int]:

@@ -48,11 +48,11 @@ def test_sound_is_copied_bit_for_bit_where_the_duration_stays(tmp_path: Path, co
     # Bit for bit: sizes and checksums (MPEG-TS wraps AAC in a header of its own, ADTS).
     if suffix == "ts":
         before = ffmpeg("-i", source, "-c:a", "copy", "-bsf:a", "aac_adtstoasc", "-f", "framecrc", "-map", "0:a", "-")
-        sums = [line.split(b",")[4:6] for line in before.splitlines() if not line.startswith(b"#")]
+        expected = [b",".join(line.split(b",")[4:6]) for line in before.splitlines() if not line.startswith(b"#")]
     else:
-        sums = [packet.split(b",")[1:] for packet in packets(source, "a:0")]
-    assert [packet.split(b",")[1:] for packet in packets(tmp_path / "target.mp4", "a:0")] == sums
-    assert len(sums) > 10
+        expected = packets(source, "a:0")
+    assert packets(tmp_path / "target.mp4", "a:0") == expected
+    assert len(expected) > 10
     assert abs(result.audio[0].start - clip.audio[0].start) <= Fraction(1, 1000)
 
 
@@ -75,8 +75,10 @@ def test_a_drift_below_one_output_frame_is_copied_and_above_is_stretched(tmp_pat
     above = plan_sound(clip, picture_duration=2 + Fraction(40, 1000), output_rate=Fraction(25))
     assert below is not None
     assert above is not None
-    assert (below.tempo, below.tracks[0].copied) == (1, True)
-    assert (above.tempo, above.tracks[0].copied) == (2 / (2 + Fraction(40, 1000)), False)
+    assert below.tempo == 1
+    assert below.tracks[0].copied
+    assert above.tempo == 2 / (2 + Fraction(40, 1000))
+    assert not above.tracks[0].copied
 
 
 @pytest.mark.parametrize(
@@ -122,7 +124,7 @@ def test_a_click_stays_at_its_picture(tmp_path: Path, factor: Fraction) -> None:
     for middle in (0.515, 1.015, 1.515):
         around = samples[int((middle - 0.2) * factor * 48000) : int((middle + 0.2) * factor * 48000)]
         times = np.arange(len(around)) / 48000 + (middle - 0.2) * float(factor)
-        assert abs((times * around).sum() / around.sum() - middle * float(factor)) < 0.04
+        assert abs((times * around).sum() / around.sum() - middle * float(factor)) < 0.02
 
 
 @pytest.mark.parametrize("codec", ["pcm_s16le", "libvorbis", "wmav2"])
@@ -132,11 +134,14 @@ def test_sound_that_mp4_cannot_hold_becomes_aac_at_its_own_tempo(tmp_path: Path,
     result = _joined(clip, tmp_path, frames=60, rate="25")
     (track,) = result.audio
     assert track.codec == "aac"
-    assert abs(track.start - Fraction(3, 10)) < Fraction(1, 200)
+    # AAC begins with 1024 samples of silence, and vorbis and wma take a moment too.
+    assert abs(track.start - Fraction(3, 10)) < Fraction(7, 100)
     samples = _samples(tmp_path / "target.mp4")
-    loud = np.flatnonzero(np.abs(samples) > 0.05)
-    assert abs(loud[0] / 48000 - 0.3) < 0.01
-    assert abs(loud[-1] / 48000 - 2.3) < 0.03
+    # Codecs add delays of their own, so what counts is where players of the source hear it.
+    heard, loud = (np.flatnonzero(np.abs(played) > 0.05) / 48000 for played in (_samples(clip.path), samples))
+    assert abs(heard[0] - 0.3) < 0.05
+    assert abs(loud[0] - heard[0]) < 0.01
+    assert abs(loud[-1] - heard[-1]) < 0.03
     assert abs(_pitch(samples[24000:72000]) - 1000) < 2
 
 
@@ -147,11 +152,17 @@ def test_sound_that_starts_elsewhere_stays_where_it_was(tmp_path: Path, offset: 
     clip = probe(numbered(tmp_path / "clip.mkv", *LOSSLESS, "-c:a", "flac", frames=50, sound=sound))
     assert abs(clip.audio[0].start - Fraction(offset)) <= Fraction(1, 1000)
     result = _joined(clip, tmp_path, frames=50, rate=str(Fraction(25, scale)))
-    assert abs(result.audio[0].start - clip.audio[0].start * scale) <= Fraction(2, 1000)
+    # Where it is stretched, AAC begins with 1024 samples of silence.
+    early = Fraction(1024, 48000) if scale > 1 else 0
+    assert abs(result.audio[0].start + early - clip.audio[0].start * scale) <= early + Fraction(2, 1000)
     assert result.frame_count == 50
     assert [result.time(index) for index in (0, 1, 49)] == [index * Fraction(scale, 25) for index in (0, 1, 49)]
     if scale == 1:
         assert packets(tmp_path / "target.mp4", "a:0") == packets(clip.path, "a:0")
+    else:
+        loud = np.flatnonzero(np.abs(_samples(tmp_path / "target.mp4")) > 0.05) / 48000
+        shift = float(result.times[0] * result.time_base)  # the picture's start
+        assert abs(loud[0] - shift - float(offset) * scale) < 0.02
 
 
 @pytest.mark.parametrize("suffix", ["mp4", "ts", "mkv"])
@@ -165,12 +176,12 @@ def test_a_clock_that_does_not_start_at_zero_changes_nothing(tmp_path: Path, suf
     assert abs(result.audio[0].start - before) <= Fraction(1, 1000)
 
 
-def test_sound_that_is_longer_or_shorter_than_the_picture_stays_so(tmp_path: Path) -> None:
+def test_sound_that_is_longer_or_shorter_than_the_picture_stays_so_until_it_is_stretched(tmp_path: Path) -> None:
     for seconds in (1, 3):
         clip = probe(numbered(tmp_path / "clip.mp4", *LOSSLESS, "-c:a", "aac", frames=50, sound=tone(seconds)))
         assert abs(_joined(clip, tmp_path, frames=50, rate="25").audio[0].duration - seconds) < Fraction(1, 20)
         stretched = _joined(clip, tmp_path, frames=50, rate="50")
-        assert abs(stretched.audio[0].duration - Fraction(seconds, 2)) < Fraction(1, 20)
+        assert abs(stretched.audio[0].duration - stretched.duration) < Fraction(1, 50)
 
 
 def test_every_track_is_kept_also_when_some_are_copied_and_some_are_not(tmp_path: Path) -> None:
@@ -188,7 +199,7 @@ def test_every_track_is_kept_also_when_some_are_copied_and_some_are_not(tmp_path
         ("aac", "eng", 1),
         ("aac", "fra", 2),
     ]
-    assert packets(tmp_path / "target.mp4", "a:1") == packets(path, "a:1")
+    assert packets(tmp_path / "target.mp4", "a:1") == packets(path, "a:1")  # 25 frames at 25, 50 at 50: no drift
 
 
 @pytest.mark.parametrize(("rate", "expected"), [(8000, 8000), (44100, 44100), (96000, 48000), (48000, 48000)])
@@ -206,7 +217,9 @@ def test_any_tempo_is_a_chain_of_steps_that_atempo_does_well(tempo: Fraction) ->
     plan = plan_sound(clip, picture_duration=clip.duration * 2, output_rate=Fraction(25))
     assert plan is not None
     steps = [
-        float(values["tempo"]) for name, values in stretch_filters(plan.tracks[0], tempo, Fraction(0)) if name == "atempo"
+        float(values["tempo"])
+        for name, values in stretch_filters(plan.tracks[0], tempo, Fraction(0))
+        if name == "atempo"
     ]
     assert all(0.5 <= step <= 2 for step in steps)
     assert math.isclose(math.prod(steps), tempo, rel_tol=1e-9)

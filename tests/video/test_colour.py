@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from film.video import Clip, Decoder, Encoder, Encoding, Pixels, join, probe
+from film.video import Clip, Decoder, Encoder, Encoding, join, probe
 from tests.clips import LOSSLESS, colours, ffmpeg, variable
 
 SD, HD = (128, 96), (1280, 722)
@@ -54,7 +54,7 @@ def _through(clip: Clip, folder: Path) -> Clip:
     return probe(target)
 
 
-def _pixels(clip: Clip) -> Pixels:
+def _pixels(clip: Clip) -> np.ndarray:
     with Decoder(clip) as frames:
         return np.stack([frame.pixels for frame in frames])
 
@@ -139,13 +139,11 @@ def test_mean_colours_stay_whatever_else_is_done(tmp_path: Path, kind: str) -> N
 
 @pytest.mark.parametrize(("filters", "weights"), [(BT601, (0.299, 0.587)), (BT709, (0.2126, 0.7152))])
 @pytest.mark.parametrize("full", [False, True])
-def test_rgb_is_what_the_tags_say(
-    tmp_path: Path, filters: str, weights: tuple[float, float], *, full: bool
-) -> None:
+def test_rgb_is_what_the_tags_say(tmp_path: Path, filters: str, weights: tuple[float, float], *, full: bool) -> None:
     # One flat colour: Y 120, Cb 110, Cr 150, by the formulas of H.273 section 8.3.
     path = tmp_path / "clip.mkv"
     tags = filters.partition(",")[2].replace("range=tv", "range=pc" if full else "range=tv")
-    picture = f"nullsrc=s=64x48:r=25,format=yuv420p,geq=lum=120:cb=110:cr=150"
+    picture = "nullsrc=s=64x48:r=25,format=yuv420p,geq=lum=120:cb=110:cr=150"
     ffmpeg("-f", "lavfi", "-i", picture, "-vf", tags, "-frames:v", "1", *LOSSLESS, path)
     luma, blue, red = (120 / 255, -18 / 255, 22 / 255) if full else (104 / 219, -18 / 224, 22 / 224)
     kr, kg = weights

@@ -24,7 +24,8 @@ def test_every_frame_comes_once_and_at_its_time(tmp_path: Path) -> None:
 def test_frames_are_rows_of_rgb(tmp_path: Path) -> None:
     with Decoder(probe(numbered(tmp_path / "clip.mp4", size=(80, 48)))) as frames:
         pixels = next(frames).pixels
-    assert (pixels.shape, pixels.dtype) == ((48, 80, 3), np.uint8)
+    assert pixels.shape == (48, 80, 3)
+    assert pixels.dtype == np.uint8
 
 
 def test_more_than_8_bits_come_as_16(tmp_path: Path) -> None:
@@ -48,9 +49,7 @@ def test_more_than_8_bits_come_as_16(tmp_path: Path) -> None:
         ("mpg", ("-c:v", "mpeg2video", "-bf", "2", "-b:v", "2M")),
     ],
 )
-def test_any_range_of_frames_is_what_decoding_all_gives(
-    tmp_path: Path, suffix: str, options: tuple[str, ...]
-) -> None:
+def test_any_range_of_frames_is_what_decoding_all_gives(tmp_path: Path, suffix: str, options: tuple[str, ...]) -> None:
     clip = probe(numbered(tmp_path / f"clip.{suffix}", *options, frames=60))
     with Decoder(clip) as frames:
         everything = [frame.pixels for frame in frames]

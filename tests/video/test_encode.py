@@ -18,9 +18,7 @@ FAST = Encoding(preset="ultrafast", crf=0)
 def _encoder(
     target: Path, *, size: tuple[int, int] = (64, 48), rate: str = "25", bit_depth: int = 8, encoding: Encoding = FAST
 ) -> Encoder:
-    return Encoder(
-        target, size=size, rate=Fraction(rate), colour=Colour(), bit_depth=bit_depth, encoding=encoding
-    )
+    return Encoder(target, size=size, rate=Fraction(rate), colour=Colour(), bit_depth=bit_depth, encoding=encoding)
 
 
 def _grey(level: int, size: tuple[int, int] = (64, 48), kind: type = np.uint8) -> Pixels:

@@ -14,15 +14,15 @@ from film.video import Colour, Decoder, Encoder, Encoding, join, plan_sound, pro
 from tests.clips import LOSSLESS, ffmpeg, number_of, numbered, packets, tone
 
 
-def _piece(target: Path, source: Path, *, first: int, count: int, rate: Fraction, encoding: Encoding) -> Path:
+def _piece(target: Path, source: Path, frames: range, *, rate: Fraction, encoding: Encoding) -> Path:
     clip = probe(source)
     with (
-        Decoder(clip, first=first, count=count) as frames,
+        Decoder(clip, first=frames.start, count=len(frames)) as wanted,
         Encoder(
             target, size=(clip.width, clip.height), rate=rate, colour=clip.colour, bit_depth=8, encoding=encoding
         ) as encoder,
     ):
-        for frame in frames:
+        for frame in wanted:
             encoder.write(frame.pixels)
     return target
 
@@ -40,7 +40,7 @@ def test_pieces_joined_equal_the_uncut_run(tmp_path: Path, rate: str, preset: st
 
     def make(name: str, cuts: list[tuple[int, int]]) -> Path:
         pieces = [
-            _piece(tmp_path / f"{name}{first}.mp4", source, first=first, count=count, rate=exact, encoding=encoding)
+            _piece(tmp_path / f"{name}{first}.mp4", source, range(first, first + count), rate=exact, encoding=encoding)
             for first, count in cuts
         ]
         join(pieces, tmp_path / f"{name}.mp4", rate=exact)
@@ -66,7 +66,7 @@ def test_pieces_of_every_codec_can_be_joined(tmp_path: Path, codec: str) -> None
     source = numbered(tmp_path / "source.mp4", size=(96, 64), frames=30)
     encoding, rate = Encoding(codec=codec, preset="ultrafast", crf=5), Fraction(30000, 1001)
     pieces = [
-        _piece(tmp_path / f"{first}.mp4", source, first=first, count=count, rate=rate, encoding=encoding)
+        _piece(tmp_path / f"{first}.mp4", source, range(first, first + count), rate=rate, encoding=encoding)
         for first, count in ((0, 11), (11, 12), (23, 7))
     ]
     join(pieces, tmp_path / "joined.mp4", rate=rate)
@@ -101,7 +101,7 @@ def test_metadata_and_languages_come_along(tmp_path: Path) -> None:
     target = tmp_path / "target.mp4"
     for output_rate in (Fraction(25), Fraction(50)):  # copied, and played at twice the speed
         piece = _piece(
-            tmp_path / "piece.mp4", source, first=0, count=25, rate=output_rate, encoding=Encoding(preset="ultrafast")
+            tmp_path / "piece.mp4", source, range(25), rate=output_rate, encoding=Encoding(preset="ultrafast")
         )
         sound = plan_sound(clip, picture_duration=25 / output_rate, output_rate=output_rate)
         join([piece], target, rate=output_rate, sound=sound, source=clip)
@@ -116,7 +116,7 @@ def test_metadata_and_languages_come_along(tmp_path: Path) -> None:
 
 def test_a_silent_source_gives_its_metadata(tmp_path: Path) -> None:
     source = numbered(tmp_path / "source.mp4", *LOSSLESS, "-metadata", "title=Quiet")
-    piece = _piece(tmp_path / "piece.mp4", source, first=0, count=20, rate=Fraction(25), encoding=Encoding())
+    piece = _piece(tmp_path / "piece.mp4", source, range(20), rate=Fraction(25), encoding=Encoding())
     join([piece], tmp_path / "target.mp4", rate=Fraction(25), source=probe(source))
     assert b"title=Quiet" in ffmpeg("-i", tmp_path / "target.mp4", "-f", "ffmetadata", "-")
 

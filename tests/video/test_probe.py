@@ -8,7 +8,7 @@ import pytest
 
 from film.errors import NotAVideo, NoVideoStream, SourceBroken, SourceUnreadable
 from film.video import probe
-from film.video.probe import bit_depth_of
+from film.video.pixel_formats import bit_depth_of
 from tests.clips import LOSSLESS, ffmpeg, numbered, packets, real_clip, tone, variable
 
 
