@@ -23,7 +23,6 @@ from typing import Any, Final, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from skimage.metrics import structural_similarity
 
 from film.errors import OptionError, SourceBroken, SourceError, SourceUnreadable, TooFewFrames
 from film.video import Decoder, Pixels, probe, read_image
@@ -182,6 +181,10 @@ def ssim(made: Pixels, truth: Pixels) -> float:
     Raises:
         OptionError: If the frames are smaller than the window, 11×11.
     """
+    from skimage.metrics import (
+        structural_similarity,
+    )  # with SciPy: most of a second, for every command if it were above
+
     if min(truth.shape[:2]) < _SSIM_WINDOW:
         raise OptionError(
             f"frames of {truth.shape[1]}×{truth.shape[0]} are too small to measure; "

@@ -48,7 +48,7 @@ def check_multiplier(multiplier: int) -> None:
     Raises:
         OptionError: If it isn't a whole number from 1 to 64.
     """
-    if multiplier not in MULTIPLIERS:
+    if type(multiplier) is not int or multiplier not in MULTIPLIERS:
         raise OptionError(
             f"the multiplier must be a whole number from {MULTIPLIERS[0]} to {MULTIPLIERS[-1]}, not {multiplier}"
         )

@@ -24,7 +24,7 @@ def quiet() -> Iterator[None]:
         os.dup2(said.fileno(), _STDERR)
         try:
             yield
-        except BaseException:
+        except Exception:
             said.seek(0)
             os.write(real, said.read())
             raise
