@@ -3,6 +3,9 @@
 Only ffmpeg is asked, never ffprobe. Three short runs: one announces the streams and decodes
 the first frame, one reads every packet, and, only where packets may not be frames, one decodes
 everything (`film.video.packets` says when).
+
+A file that stops before its own index or headers say is refused. MPEG-TS and bare streams (H.264
+without a container) don't say how long they are to be: cut short, they are shorter clips.
 """
 
 from __future__ import annotations  # array[int] is a type to checkers only before Python 3.12
