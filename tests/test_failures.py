@@ -1,6 +1,7 @@
 """What can't be done is refused in one line, and leaves nothing behind: no file, no folder, no ffmpeg, no thread."""
 
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -13,7 +14,6 @@ import pytest
 
 from film.errors import (
     FfmpegFailed,
-    FfmpegMissing,
     FilmError,
     NotAVideo,
     NoVideoStream,
@@ -227,7 +227,7 @@ def test_an_option_out_of_range_is_refused(folder: Path, source: Path, options: 
 
 
 def test_an_encoding_that_does_not_exist_is_refused() -> None:
-    with pytest.raises(FfmpegMissing, match="codec 'h266' isn't supported; choose one of"):
+    with pytest.raises(OptionError, match="codec 'h266' isn't supported; choose one of"):
         Encoding(codec="h266")
     with pytest.raises(OptionError, match="crf must be from 0"):
         Encoding(crf=52)
@@ -361,3 +361,12 @@ def test_what_was_there_is_what_is_probed_afterwards(folder: Path, source: Path)
     interpolate_video(source, folder / "out.mp4", interpolator=Blend())
     assert [path.name for path in folder.iterdir()] == ["out.mp4"]
     assert probe(folder / "out.mp4").frame_count == 12
+
+
+@pytest.mark.skipif(os.fsencode("\udcff") != b"\xff", reason="file names are bytes on POSIX systems")
+def test_a_name_that_is_not_text_is_refused(folder: Path, source: Path) -> None:
+    odd = folder / "caf\udce9"
+    odd.mkdir()
+    shutil.copy(source, odd / "in.mp4")
+    assert "isn't text" in refused(odd / "in.mp4", folder / "out.mp4", SourceUnreadable)
+    assert "isn't text" in refused(source, odd / "out.mp4", TargetUnwritable)

@@ -20,7 +20,7 @@ from film.video.colour import Colour, Filter, filters_from_rgb
 from film.video.decode import Pixels
 from film.video.encoding import CODECS, Encoding
 from film.video.process import Child, failure
-from film.video.source import file_url
+from film.video.source import file_url, is_text
 
 __all__ = ["Encoder", "check_target", "timescale_for"]
 
@@ -138,9 +138,12 @@ def check_target(target: Path) -> None:
     """Make sure that a file can be made at `target`.
 
     Raises:
-        TargetUnwritable: If it is a folder, or its folder is missing or can't be written.
+        TargetUnwritable: If it is a folder, or its folder is missing or can't be written, or has a name
+            that isn't UTF-8.
     """
     folder = target.parent
+    if not is_text(folder):
+        raise TargetUnwritable(f"the folder {str(folder)!a} has a name that isn't text (UTF-8); choose another")
     if target.is_dir():
         raise TargetUnwritable(f"{target} is a folder; name a file in it")
     if not folder.is_dir():

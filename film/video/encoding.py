@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
-from film.errors import FfmpegMissing, OptionError
+from film.errors import OptionError
 from film.video.binaries import check_encoder
 
 __all__ = ["CODECS", "PRESETS", "Encoding"]
@@ -65,11 +65,10 @@ class Encoding:
         """Check the values.
 
         Raises:
-            OptionError: If `crf` is outside the codec's scale or `preset` unknown.
-            FfmpegMissing: If `codec` isn't one that we can use.
+            OptionError: If `codec` or `preset` is unknown, or `crf` outside the codec's scale.
         """
         if self.codec not in CODECS:
-            raise FfmpegMissing(f"codec {self.codec!r} isn't supported; choose one of {', '.join(CODECS)}")
+            raise OptionError(f"codec {self.codec!r} isn't supported; choose one of {', '.join(CODECS)}")
         worst = CODECS[self.codec].worst
         if self.crf is not None and not 0 <= self.crf <= worst:
             raise OptionError(f"crf must be from 0 (best) to {worst}, not {self.crf}")

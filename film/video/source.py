@@ -14,7 +14,7 @@ import ffmpeg
 
 from film.errors import NotAVideo, SourceUnreadable
 
-__all__ = ["DEMUXERS", "check_readable", "file_url", "open_source", "starts_as_mp4", "still_demuxer"]
+__all__ = ["DEMUXERS", "check_readable", "file_url", "is_text", "open_source", "starts_as_mp4", "still_demuxer"]
 
 # Containers and bare streams that hold their own pictures. Left out on purpose: playlists and
 # scripts that open other files (hls, dash, concat, imf, avisynth, vapoursynth, sdp, rtsp),
@@ -44,9 +44,11 @@ def check_readable(path: Path) -> None:
     """Make sure that `path` is a file with something in it that we may read.
 
     Raises:
-        SourceUnreadable: If it is missing, isn't a regular file, or can't be opened.
+        SourceUnreadable: If it is missing, isn't a regular file, or can't be opened, or its name isn't UTF-8.
         NotAVideo: If it is empty.
     """
+    if not is_text(path):
+        raise SourceUnreadable(f"{os.fspath(path)!a} has a name that isn't text (UTF-8); rename it")
     try:
         if not path.is_file():
             reason = "is a folder" if path.is_dir() else "is not a file" if path.exists() else "doesn't exist"
@@ -57,6 +59,15 @@ def check_readable(path: Path) -> None:
     except (OSError, ValueError) as error:  # ValueError: a zero byte in the name
         reason = getattr(error, "strerror", None) or str(error)
         raise SourceUnreadable(f"{path} can't be read: {reason}; check the path and its permissions") from error
+
+
+def is_text(path: Path) -> bool:
+    """Say whether the name is UTF-8, which ffmpeg-python needs in order to pass it on."""
+    try:
+        os.fspath(path).encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def file_url(path: Path) -> str:
