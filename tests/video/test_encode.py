@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from film.errors import FfmpegFailed, NoSpace, OptionError, TargetUnwritable
+from film.errors import FfmpegFailed, FfmpegMissing, NoSpace, OptionError, TargetUnwritable
 from film.video import CODECS, Colour, Decoder, Encoder, Encoding, Pixels, check_encoder, probe
 from tests.clips import ffmpeg
 
@@ -81,7 +81,7 @@ def test_every_codec_keeps_frames_size_and_grey(
 def test_an_unknown_codec_is_named_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(OptionError, match="'h999'"):
         Encoding(codec="h999")
-    with pytest.raises(OptionError, match="'h999'"):
+    with pytest.raises(FfmpegMissing, match="'h999'"):
         check_encoder("h999")
     check_encoder("libx264")
     assert not list(tmp_path.iterdir())
