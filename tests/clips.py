@@ -12,7 +12,18 @@ import numpy as np
 
 from film.video import Pixels, find_ffmpeg
 
-__all__ = ["LOSSLESS", "colours", "ffmpeg", "number_of", "numbered", "packets", "real_clip", "tone", "variable"]
+__all__ = [
+    "LOSSLESS",
+    "colours",
+    "ffmpeg",
+    "number_of",
+    "numbered",
+    "packets",
+    "real_clip",
+    "tone",
+    "turn_header",
+    "variable",
+]
 
 _BARS = 8  # 256 numbers
 _BRIGHT, _DARK = 200, 50
@@ -75,6 +86,21 @@ def number_of(pixels: Pixels) -> int:
     width = len(grey) / _BARS
     middles = [grey[int((bar + 0.5) * width)] for bar in range(_BARS)]
     return sum(int(middle > (_BRIGHT + _DARK) / 2) << bar for bar, middle in enumerate(middles))
+
+
+def turn_header(path: Path, degrees: int) -> Path:
+    """Write the matrix of a turn by 90, 180 or 270 degrees clockwise into an MP4's track header, as phones do.
+
+    By hand: ffmpeg's own option for it, `-display_rotation`, came with version 6.
+    """
+    one, minus = (1 << 16).to_bytes(4, "big"), ((1 << 32) - (1 << 16)).to_bytes(4, "big")
+    zero, last = bytes(4), (1 << 30).to_bytes(4, "big")
+    upright = one + zero + zero + zero + one + zero + zero + zero + last  # ISO 14496-12, 8.3.2
+    a, b, c, d = {90: (zero, one, minus, zero), 180: (minus, zero, zero, minus), 270: (zero, minus, one, zero)}[degrees]
+    data = path.read_bytes()
+    at = data.index(upright, data.index(b"tkhd"))
+    path.write_bytes(data[:at] + a + b + zero + c + d + zero + zero + zero + last + data[at + len(upright) :])
+    return path
 
 
 def tone(seconds: float = 1, *, rate: int = 48000, pitch: int = 440) -> tuple[str, ...]:

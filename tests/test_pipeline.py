@@ -14,7 +14,7 @@ from film.network.config import FilmConfig
 from film.pipeline import Progress, interpolate_photos, interpolate_video
 from film.video import Encoding, Pixels, probe, read_image, write_image
 from film.weights import WeightSet
-from tests.clips import LOSSLESS, colours, ffmpeg, packets, tone
+from tests.clips import LOSSLESS, colours, ffmpeg, packets, tone, turn_header
 from tests.drawn import HEIGHT, WIDTH, draw, flat, frames_of, means_of, moving, texture, times_of
 
 EXACT = Encoding(crf=0, preset="ultrafast")
@@ -267,9 +267,8 @@ def test_size_depth_and_colour_come_out_as_they_went_in(
 
 
 def test_a_rotated_clip_comes_out_upright(tmp_path: Path) -> None:
-    upright = draw(tmp_path / "upright.mp4", moving(1, 4), options=(*LOSSLESS, "-pix_fmt", "yuv420p"))
-    source = tmp_path / "turned.mp4"
-    ffmpeg("-display_rotation", "90", "-i", upright, "-c", "copy", source)
+    upright = draw(tmp_path / "in.mp4", moving(1, 4), options=(*LOSSLESS, "-pix_fmt", "yuv420p"))
+    source = turn_header(upright, 270)
     target = tmp_path / "out.mp4"
     interpolate_video(source, target, encoding=EXACT, interpolator=Blend())
     clip = probe(target)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from film.video import Clip, Decoder, Encoder, Encoding, join, probe
-from tests.clips import LOSSLESS, colours, ffmpeg, variable
+from tests.clips import LOSSLESS, colours, ffmpeg, turn_header, variable
 
 SD, HD = (128, 96), (1280, 722)
 
@@ -118,10 +118,7 @@ def test_mean_colours_stay_whatever_else_is_done(tmp_path: Path, kind: str) -> N
         upright = _made(tmp_path, BT709)
         path = tmp_path / "turned.mov"
         ffmpeg("-i", upright, "-c", "copy", path)
-        data = path.read_bytes()
-        at = data.index((1 << 16).to_bytes(4, "big") + bytes(12), data.index(b"tkhd"))
-        one, minus = (1 << 16).to_bytes(4, "big"), ((1 << 32) - (1 << 16)).to_bytes(4, "big")
-        path.write_bytes(data[:at] + bytes(4) + one + bytes(4) + minus + bytes(4) + data[at + 20 :])
+        turn_header(path, 90)
     elif kind == "variable":
         path = variable(tmp_path / "variable.mkv", "N*N")
     else:

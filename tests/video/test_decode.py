@@ -9,7 +9,7 @@ import pytest
 
 from film.errors import OptionError, SourceBroken, SourceUnreadable
 from film.video import Decoder, probe
-from tests.clips import LOSSLESS, ffmpeg, number_of, numbered, packets, variable
+from tests.clips import LOSSLESS, ffmpeg, number_of, numbered, packets, turn_header, variable
 
 H264 = ("-c:v", "libx264", "-bf", "3", "-g", "12")
 
@@ -99,11 +99,7 @@ def test_rotation_and_pixel_aspect_are_applied(tmp_path: Path) -> None:
     path = tmp_path / "clip.mov"
     picture = "color=black:s=64x32:r=25,drawbox=w=32:h=32:color=white:t=fill,setsar=2/1"
     ffmpeg("-f", "lavfi", "-i", picture, "-frames:v", "2", *LOSSLESS, path)
-    data = path.read_bytes()
-    at = data.index((1 << 16).to_bytes(4, "big") + bytes(12), data.index(b"tkhd"))
-    turn = bytes(4) + (1 << 16).to_bytes(4, "big") + bytes(4) + ((1 << 32) - (1 << 16)).to_bytes(4, "big") + bytes(4)
-    path.write_bytes(data[:at] + turn + data[at + 20 :])
-    with Decoder(probe(path)) as frames:
+    with Decoder(probe(turn_header(path, 90))) as frames:
         pixels = next(frames).pixels
     assert pixels.shape == (64, 16, 3)  # 32×64, and its pixels half as wide as they are high
     assert pixels[:28].min() > 250

@@ -9,7 +9,7 @@ import pytest
 from film.errors import NotAVideo, NoVideoStream, SourceBroken, SourceUnreadable
 from film.video import probe
 from film.video.pixel_formats import bit_depth_of
-from tests.clips import LOSSLESS, ffmpeg, numbered, packets, real_clip, tone, variable
+from tests.clips import LOSSLESS, ffmpeg, numbered, packets, real_clip, tone, turn_header, variable
 
 
 @pytest.mark.parametrize("rate", ["24000/1001", "25", "30000/1001", "50", "60000/1001", "7", "120", "25/2"])
@@ -96,26 +96,11 @@ def test_frames_that_an_edit_list_hides_do_not_count(tmp_path: Path) -> None:
 
 
 def test_a_rotated_clip_has_the_size_that_players_show(tmp_path: Path) -> None:
-    upright = probe(_rotated(tmp_path, 90))
+    upright = probe(turn_header(numbered(tmp_path / "turned90.mp4"), 90))
     assert (upright.width, upright.height) == (48, 64)
     assert upright.rotation in (90, 270)
-    over = probe(_rotated(tmp_path, 180))
+    over = probe(turn_header(numbered(tmp_path / "turned180.mp4"), 180))
     assert (over.width, over.height, over.rotation) == (64, 48, 180)
-
-
-def _rotated(folder: Path, degrees: int) -> Path:
-    """Write the matrix of a turn by `degrees` clockwise into a clip's track header, as phones do."""
-    path = numbered(folder / f"turned{degrees}.mp4")
-    one, minus = (1 << 16).to_bytes(4, "big"), ((1 << 32) - (1 << 16)).to_bytes(4, "big")
-    zero, last = bytes(4), (1 << 30).to_bytes(4, "big")
-    upright = one + zero + zero + zero + one + zero + zero + zero + last  # ISO 14496-12, 8.3.2
-    turns = {90: (zero, one, minus, zero), 180: (minus, zero, zero, minus), 270: (zero, minus, one, zero)}
-    a, b, c, d = turns[degrees]
-    data = path.read_bytes()
-    track = data.index(b"tkhd")
-    at = data.index(upright, track)
-    path.write_bytes(data[:at] + a + b + zero + c + d + zero + zero + zero + last + data[at + len(upright) :])
-    return path
 
 
 def test_non_square_pixels_become_square_ones(tmp_path: Path) -> None:
