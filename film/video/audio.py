@@ -16,7 +16,7 @@ from fractions import Fraction
 from film.video.colour import Filter
 from film.video.probe import AudioTrack, Clip
 
-__all__ = ["COPIED", "SoundPlan", "TrackPlan", "aac_options", "plan_sound", "stretch_filters"]
+__all__ = ["COPIED", "SoundPlan", "TrackPlan", "aac_options", "plan_sound", "sample_rate", "stretch_filters"]
 
 # What the MP4 registration authority has a code for and ffmpeg from 5.1 on writes without being
 # told to be experimental. Browsers play aac, mp3, opus and flac; Apple's players ac3, eac3 and

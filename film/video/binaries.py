@@ -13,7 +13,7 @@ import ffmpeg
 
 from film.errors import FfmpegMissing
 
-__all__ = ["check_encoder", "find_ffmpeg"]
+__all__ = ["check_encoder", "compile_command", "find_ffmpeg"]
 
 _LIST_SECONDS = 60  # far above what listing the encoders takes, even on a busy machine
 

@@ -19,7 +19,7 @@ from typing import IO, Self
 
 from film.errors import FfmpegError, FfmpegFailed, FfmpegMissing, FilmError, NoSpace
 
-__all__ = ["Child", "failure"]
+__all__ = ["Child", "failure", "last_words"]
 
 _TAIL_LINES = 40
 _LINE_CHARACTERS = 4096  # a log line may quote metadata of any length
