@@ -18,6 +18,7 @@ from pathlib import Path
 import numpy as np
 
 import film
+from film.commands.loading import quiet
 from film.errors import FilmError, SourceUnreadable
 from film.video import Decoder, probe, write_image
 
@@ -41,11 +42,11 @@ def bikes_clip() -> Path:
     return Path(spec.origin).parent / "datasets" / "data" / "bikes.mp4"
 
 
-def draw_pair(source: Path, target: Path) -> None:
+def draw_pair(source: Path, target: Path, interpolator: film.Interpolator) -> None:
     """Write two neighbouring frames of a clip as a picture, the frame made between them in the middle."""
     with Decoder(probe(source), first=_SHOWN_FRAME, count=2) as frames:
         first, second = (frame.pixels for frame in frames)
-    (between,) = film.Interpolator().between(first, second, [Fraction(1, 2)])
+    (between,) = interpolator.between(first, second, [Fraction(1, 2)])
     gap = np.full((first.shape[0], _GAP, 3), np.iinfo(first.dtype).max, first.dtype)
     write_image(target, np.hstack([first, gap, between, gap, second]))
 
@@ -61,9 +62,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         source = bikes_clip()
         print(f"Making {_MULTIPLIER - 1} frame between every two of {source.name}; minutes on a laptop", flush=True)
         started = time.monotonic()
-        film.interpolate_video(source, clip, multiplier=_MULTIPLIER, output_fps=_OUTPUT_FPS, overwrite=True)
+        with quiet():
+            interpolator = film.Interpolator()
+        film.interpolate_video(
+            source, clip, multiplier=_MULTIPLIER, output_fps=_OUTPUT_FPS, interpolator=interpolator, overwrite=True
+        )
         seconds = time.monotonic() - started
-        draw_pair(source, picture)
+        draw_pair(source, picture, interpolator)
         made = probe(clip)
     except FilmError as error:
         print(error, file=sys.stderr)

@@ -1,5 +1,6 @@
 """What can't be done is refused in one line, and leaves nothing behind: no file, no folder, no ffmpeg, no thread."""
 
+import contextlib
 import os
 import shutil
 import signal
@@ -51,10 +52,14 @@ def folder(tmp_path: Path) -> Iterator[Path]:
 
 def children() -> dict[int, str]:
     """Give the command line of every ffmpeg that this process has started and that still runs."""
-    found: dict[int, str] = {}
+    numbers: list[str] = []
     for task in Path("/proc/self/task").iterdir():
-        for child in (task / "children").read_text().split():
-            found[int(child)] = Path(f"/proc/{child}/cmdline").read_text().replace("\0", " ")
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            numbers += (task / "children").read_text().split()
+    found: dict[int, str] = {}
+    for number in numbers:
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a child that has just ended
+            found[int(number)] = Path(f"/proc/{number}/cmdline").read_text().replace("\0", " ")
     return {number: command for number, command in found.items() if "ffmpeg" in command}
 
 

@@ -1,5 +1,6 @@
 """ffmpeg is found, survives nobody, and its death is told."""
 
+import contextlib
 import os
 import select
 import signal
@@ -20,8 +21,11 @@ SECONDS = 20  # that a process may take to end on a busy machine
 
 
 def _children(process: int) -> set[int]:
-    tasks = Path(f"/proc/{process}/task").glob("*/children")
-    return {int(child) for task in tasks for child in task.read_text().split()}
+    found: set[int] = set()
+    for task in Path(f"/proc/{process}/task").glob("*/children"):
+        with contextlib.suppress(FileNotFoundError, ProcessLookupError):  # a thread that has just ended
+            found |= {int(child) for child in task.read_text().split()}
+    return found
 
 
 def _ends(process: int) -> bool:
