@@ -1,0 +1,3 @@
+"""The wire: pydantic models of what crosses HTTP."""
+
+__all__: list[str] = []
