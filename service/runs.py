@@ -35,7 +35,7 @@ class Rules:
 class Runs:
     """The workshop's side of the shop."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (one argument a port)
         self,
         *,
         jobs: JobStore,
