@@ -304,6 +304,14 @@ class Job:
             return 0.0
         return min(self.beat.frames_done / self.beat.frames_total, 0.999)
 
+    @property
+    def frames_per_second(self) -> float:
+        """Output frames a second of the current attempt so far; 0 before its first."""
+        beat = self.beat
+        if self.outcome is not None or beat is None or beat.began_at is None or beat.at <= beat.began_at:
+            return 0.0
+        return beat.frames_done / (beat.at - beat.began_at).total_seconds()
+
     def last_sign(self) -> datetime | None:
         """Say when the current attempt was last seen alive; None where nobody has the job."""
         if self.claim is None:
