@@ -5,7 +5,7 @@ above. Every implementation passes the same tests (`tests/contracts`). All metho
 `BackendAway`; all may be called from several threads and processes at once.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -230,6 +230,6 @@ class ArtifactStore(Protocol):
         """Give the files below a name."""
         ...
 
-    def sweep_workspaces(self, keep: Mapping[str, int]) -> int:
-        """Remove what dead attempts left; those of `keep`, job id to attempt, stay. Give how many were removed."""
+    def sweep_workspaces(self, is_live: Callable[[str, int], bool]) -> int:
+        """Remove what dead attempts left: `is_live` is asked with job id and attempt. Give how many were removed."""
         ...

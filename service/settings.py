@@ -2,7 +2,7 @@
 
 from decimal import Decimal
 from pathlib import Path
-from typing import Annotated, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, HttpUrl, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -49,6 +49,9 @@ class Settings(BaseSettings):
     )
     retries: int = Field(2, ge=0, description="times a job is begun again after its worker was lost")
     job_seconds: float = Field(6 * HOURS, gt=0, description="longest that a job may run")
+    stop_seconds: float = Field(
+        20, ge=0, description="time that running jobs get to finish when the service is stopped"
+    )
     queue_seconds: float = Field(24 * HOURS, gt=0, description="longest that a job may wait to begin")
 
     # What is taken in
@@ -87,7 +90,10 @@ class Settings(BaseSettings):
     base64_bytes: int = Field(64 * MiB, gt=0, description="largest result that is given as base64")
     webhook_seconds: float = Field(15, gt=0, description="longest that a webhook's receiver may take to answer")
     webhook_attempts: int = Field(8, gt=0, description="times that a webhook is tried, with growing pauses")
-    log_level: str = Field("INFO", description="least severe level that is logged: DEBUG, INFO, WARNING, ERROR")
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO",
+        description="least severe level that is logged: DEBUG, INFO, WARNING or ERROR",
+    )
 
     @classmethod
     def read(cls) -> Self:
