@@ -27,6 +27,7 @@ __all__ = [
     "looks_like_key",
     "mint_key",
     "new_key_id",
+    "plain",
 ]
 
 PREFIX: Final = "film_"
@@ -143,6 +144,12 @@ def digest_of(key: str, secret: bytes) -> str:
 def hint_of(key: str) -> str:
     """Give what may be shown of a key: its prefix and first digits."""
     return key[: len(PREFIX) + _SHOWN] + "…"
+
+
+def plain(credits: Decimal) -> str:
+    """Write credits as a person does: no exponent, no zeros at the end."""
+    text = f"{credits:f}"
+    return text.rstrip("0").rstrip(".") if "." in text else text
 
 
 def _checksum(body: str) -> str:

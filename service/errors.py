@@ -18,6 +18,7 @@
      │   ├─ RateLimited
      │   └─ TooManyJobs
      ├─ BackendAway                  database or platform doesn't answer
+     │   └─ WrongSchema                its database was made by another version of this service
      ├─ StillRunning                 a blocking call outlived its limit; the job goes on
      └─ JobError                     a job can't succeed; becomes its `error`
          ├─ SourceRefused              an address that we don't fetch from
@@ -69,6 +70,7 @@ __all__ = [
     "TooManyJobs",
     "TookTooLong",
     "WorkerLost",
+    "WrongSchema",
 ]
 
 
@@ -191,6 +193,10 @@ class BackendAway(ServiceError):
     """A part of the service is away; try again in a moment."""
 
     code = "backend_away"
+
+
+class WrongSchema(BackendAway):
+    """The database was made by another version of this service."""
 
 
 class StillRunning(ServiceError):

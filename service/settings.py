@@ -80,7 +80,9 @@ class Settings(BaseSettings):
     price_per_megapixel: Decimal = Field(
         Decimal("0.01"), ge=0, description="credits for a million pixels of frames that the network makes"
     )
-    minimum_hold: Decimal = Field(Decimal("0.1"), ge=0, description="credits that a request must find in its account")
+    minimum_hold: Decimal = Field(
+        Decimal("0.1"), ge=0, decimal_places=6, description="credits that a request must find in its account"
+    )
     requests_per_minute: int = Field(120, gt=0, description="submits and uploads a minute and key")
     jobs_per_key: int = Field(100, gt=0, description="jobs of one key that may wait or run at once")
 
