@@ -5,6 +5,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Self
+from urllib.parse import unquote
 
 import sqlalchemy as sa
 from sqlalchemy import exc
@@ -143,7 +144,8 @@ def _parse(text: str) -> sa.URL:
             "the database's URL must have the form postgresql://user:password@host/name, "
             "with what is special in user and password percent-encoded"
         ) from None
-    return url.set(drivername="postgresql+psycopg")
+    # As libpq has it, but SQLAlchemy not: the folder of a socket stands percent-encoded in the host's place.
+    return url.set(drivername="postgresql+psycopg", host=None if url.host is None else unquote(url.host))
 
 
 def _set_up_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
