@@ -95,6 +95,7 @@ class Orders:
             self._jobs.create(order)
         except BaseException:
             self._artifacts.remove(f"sources/{job_id}")
+            self._jobs.remove(job_id)  # it may be there although we weren't told; closing its hold would make it free
             self._ledger.close(job_id, spent=Decimal(0))
             raise
         _log.info("queued", extra={"job": job_id, "account": caller.account_id, "key": caller.key_id})

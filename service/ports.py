@@ -23,7 +23,7 @@ class JobStore(Protocol):
     """Jobs, each in parts that are written once. Create-if-absent is all that a backend must be able to do."""
 
     def create(self, order: Order) -> None:
-        """Write a new job's order."""
+        """Write a new job's order; one that is there stays."""
         ...
 
     def get(self, job_id: str) -> Job | None:
@@ -150,7 +150,7 @@ class Ledger(Protocol):
     def close(self, job_id: str, *, spent: Decimal, frames: int = 0, completed: bool = False) -> bool:
         """Close a hold: `spent` of it is gone, the rest spendable again; False where it was closed already.
 
-        `spent` is never more than what is held. Jobs that COMPLETED count into the key's usage.
+        Never more is gone than was held. Jobs that COMPLETED count into the key's usage.
         """
         ...
 
@@ -159,7 +159,7 @@ class Ledger(Protocol):
         ...
 
     def usage(self, account_id: str | None = None) -> Sequence[Usage]:
-        """Give what was done with each key, of all accounts or one."""
+        """Give what was done with each key that something was done with, of all accounts or one."""
         ...
 
 

@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from service.backends.sql.engine import Database
 from service.backends.sql.jobs import job_of, job_parts
 from service.backends.sql.tables import jobs
-from service.jobs import Beat, Job, State
+from service.jobs import Job, State
 from service.ports import Census
 
 __all__ = ["SqlIndex"]
@@ -56,24 +56,18 @@ class SqlIndex:
         }
         counts = [sa.func.count().filter(condition).label(state) for state, condition in states.items()]
         oldest = sa.select(sa.func.min(jobs.c.created_at)).where(_waits)
-        alive = sa.select(jobs.c.beat).where(_is_open, jobs.c.seen_at >= now - lease, jobs.c.beat.is_not(None))
+        alive = sa.select(*job_parts).where(_is_open, jobs.c.seen_at >= now - lease)
         with self._database.read() as connection:
             found = connection.execute(sa.select(*counts).select_from(jobs)).one()
             oldest_queued_at = connection.execute(oldest).scalar()
-            beats = [Beat.from_json(beat) for (beat,) in connection.execute(alive)]
+            pace = sum(job_of(row).frames_per_second for row in connection.execute(alive))
         return Census(
             by_state=dict(zip(states, found, strict=True)),
             oldest_queued_at=oldest_queued_at,
-            frames_per_second=sum(map(_pace, beats)),
+            frames_per_second=pace,
         )
 
     def _jobs(self, condition: sa.ColumnElement[bool], *order: sa.Column[Any], limit: int) -> Sequence[Job]:
         with self._database.read() as connection:
             statement = sa.select(*job_parts).where(condition).order_by(*order).limit(limit)
             return [job_of(row) for row in connection.execute(statement)]
-
-
-def _pace(beat: Beat) -> float:
-    """Give the frames a second from the first frame begun until the beat."""
-    seconds = 0.0 if beat.began_at is None else (beat.at - beat.began_at).total_seconds()
-    return beat.frames_done / seconds if seconds > 0 else 0.0

@@ -23,7 +23,7 @@ class SqlJobs:
         self._database = database
 
     def create(self, order: Order) -> None:
-        """Write a new job's order."""
+        """Write a new job's order; one that is there stays."""
         row = {
             "job_id": order.job_id,
             "created_at": order.created_at,
@@ -34,7 +34,7 @@ class SqlJobs:
             "answered": False,
         }
         with self._database.write() as connection:
-            connection.execute(jobs.insert().values(row))
+            connection.execute(self._database.insert(jobs).values(row).on_conflict_do_nothing())
 
     def get(self, job_id: str) -> Job | None:
         """Give all that is known of a job, or None where there is none."""
