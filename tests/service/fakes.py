@@ -42,7 +42,7 @@ class Clock:
 
 
 class MemoryJobs:
-    """A JobStore over `setdefault`."""
+    """A JobStore over create-if-absent."""
 
     def __init__(self) -> None:
         self._parts: dict[tuple[str, str, int], Any] = {}
@@ -105,7 +105,9 @@ class MemoryJobs:
 
     def _create(self, job_id: str, kind: str, number: int, part: object) -> bool:
         with self._lock:
-            return self._parts.setdefault((job_id, kind, number), part) is part
+            there = (job_id, kind, number) in self._parts
+            self._parts.setdefault((job_id, kind, number), part)
+        return not there
 
 
 class MemoryIndex:
