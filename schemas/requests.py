@@ -1,0 +1,95 @@
+"""What callers send."""
+
+from typing import Annotated, Any, Final
+
+from pydantic import BaseModel, ConfigDict, Field
+
+__all__ = ["InterpolationRequest", "UploadRequest"]
+
+# The patterns are for those who read the OpenAPI document. The service itself checks addresses and
+# data more closely and says what is wrong, and no regular expression has to run over megabytes.
+_BASE64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)"
+_ADDRESS = "https?://[A-Za-z0-9](?:[A-Za-z0-9.-]{0,200}[A-Za-z0-9])?(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?(?:[/?#][!-~]{0,3000})?"
+_SOURCE: Final[dict[str, Any]] = {
+    "format": "uri",
+    "pattern": f"^(?:{_ADDRESS}|data:video/[A-Za-z0-9][A-Za-z0-9.+-]*;base64,{_BASE64})$",
+}
+_WEBHOOK: Final[dict[str, Any]] = {"format": "uri", "pattern": f"^{_ADDRESS}$"}
+_DATA_URL: Final[dict[str, Any]] = {
+    "pattern": f"^data:[A-Za-z0-9][A-Za-z0-9.+-]*/[A-Za-z0-9][A-Za-z0-9.+-]*;base64,{_BASE64}$"
+}
+_MOST_FILES = 16
+
+
+class _Request(BaseModel):
+    """Strict: no conversions, no unknown fields."""
+
+    model_config = ConfigDict(strict=True, extra="forbid", frozen=True)
+
+
+class InterpolationRequest(_Request):
+    """One clip to make smooth, or slow. Sent to `/v2/video-frame-interpolation` or its v1 twin."""
+
+    model_config = ConfigDict(
+        json_schema_extra={
+            "examples": [
+                {"input_video": "https://example.com/clip.mp4", "frame_multiplier": 2, "output_fps": 60},
+                {
+                    "input_video": "https://example.com/clip.mp4",
+                    "frame_multiplier": 4,
+                    "output_fps": 30,
+                    "preserve_audio": False,
+                    "webhook_url": "https://example.com/hooks/film",
+                },
+            ]
+        }
+    )
+
+    input_video: str = Field(
+        description="Where the clip is: an http(s) URL, a `data:video/...;base64,...` URL, or the URL of an upload.",
+        json_schema_extra=_SOURCE,
+    )
+    frame_multiplier: int = Field(ge=1, le=10, description="Output frames for each frame of the clip.")
+    output_fps: int = Field(
+        ge=1,
+        le=120,
+        description="Output frames a second. Where it isn't `frame_multiplier` times the clip's own rate, "
+        "the clip is slowed down or sped up, and its sound with it, unless `keep_duration` is set.",
+    )
+    preserve_audio: bool = Field(default=True, description="Whether the sound is kept.")
+    base64: bool = Field(
+        default=False,
+        description="Whether the answer holds the video itself as base64 text, without a `data:` prefix",
+    )
+    keep_duration: bool = Field(
+        default=False,
+        description="Whether the clip keeps its duration, and frames are made for `output_fps` as needed",
+    )
+    scene_detection: bool = Field(
+        default=True,
+        description="Whether cuts are held rather than morphed.",
+    )
+    model: str | None = Field(
+        None,
+        min_length=1,
+        max_length=64,
+        pattern="^[A-Za-z0-9._-]+$",
+        description="Name of a weight set; the server's default where none is given.",
+    )
+    webhook_url: Annotated[str, Field(json_schema_extra=_WEBHOOK)] | None = Field(
+        None,
+        description="Who is sent one signed POST with the result body when the request has ended "
+        "(as the Standard Webhooks specification says).",
+    )
+
+
+class UploadRequest(_Request):
+    """Files to keep for a day, so that requests can name them. Sent to `/upload-asset`."""
+
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"data_urls": ["data:video/mp4;base64,AAAAIGZ0eXBpc29tAAACAGlzb21pc28y"]}]}
+    )
+
+    data_urls: list[Annotated[str, Field(json_schema_extra=_DATA_URL)]] = Field(
+        min_length=1, max_length=_MOST_FILES, description="One `data:TYPE;base64,...` URL a file."
+    )
