@@ -1,5 +1,6 @@
 """What callers can do: submit, look, cancel."""
 
+import contextlib
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass, replace
@@ -7,7 +8,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from service.accounts import Caller, Hold
-from service.errors import AlreadyEnded, Cancelled, RequestNotFound
+from service.errors import AlreadyEnded, BackendAway, Cancelled, RequestNotFound
 from service.intake import Intake
 from service.jobs import Failure, Job, Options, Order, Outcome, State, new_job_id
 from service.ports import ArtifactStore, Dispatcher, JobIndex, JobStore, Ledger
@@ -99,7 +100,11 @@ class Orders:
             self._ledger.close(job_id, spent=Decimal(0))
             raise
         _log.info("queued", extra={"job": job_id, "account": caller.account_id, "key": caller.key_id})
-        self._dispatcher.dispatch(job_id)
+        try:
+            self._dispatcher.dispatch(job_id)
+        except BackendAway:
+            # The order stands, and who is told that it failed orders again; the sweep dispatches it later.
+            _log.warning("not dispatched", extra={"job": job_id})
         return Job(order=order)
 
     def find(self, caller: Caller, job_id: str) -> Job:
@@ -138,7 +143,8 @@ class Orders:
         outcome = Outcome(ended_at=self._clock(), failure=Failure(code=error.code, message=str(error)))
         if not self._runs.end(job, outcome):
             raise AlreadyEnded
-        self._dispatcher.cancel(job_id)
+        with contextlib.suppress(BackendAway):
+            self._dispatcher.cancel(job_id)
         return replace(job, outcome=outcome)
 
     def balance(self, caller: Caller) -> Decimal:
