@@ -1,4 +1,4 @@
-"""What callers can do: submit, look, cancel."""
+"""What callers can do: upload, submit, look, cancel."""
 
 import contextlib
 import logging
@@ -60,6 +60,14 @@ class Orders:
         self._runs = runs
         self._terms = terms
         self._clock = clock
+
+    def upload(self, data_url: str) -> str:
+        """Keep a file that requests may name later, and give the path and query of a link to it.
+
+        Raises:
+            BadRequest: If it is no `data:` URL that holds something.
+        """
+        return self._intake.upload(data_url)
 
     def submit(self, caller: Caller, options: Options) -> Job:
         """Take an order; it is durable when this returns.
