@@ -19,7 +19,7 @@ from service.upkeep import Upkeep
 from tests.service.fakes import Clock, MemoryDispatcher, MemoryIndex, MemoryJobs, MemoryKeys, MemoryLedger
 from tests.service.samples import OPTIONS, RESULT
 
-__all__ = ["KEEP", "LEASE", "SECRET", "House", "in_memory"]
+__all__ = ["KEEP", "LEASE", "QUEUE", "SECRET", "UPLOADS", "House", "in_memory"]
 
 SECRET: Final = b"a secret of thirty-two bytes, yes"
 LEASE: Final = 30  # seconds
