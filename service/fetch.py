@@ -26,7 +26,7 @@ from service.errors import (
     SourceUnavailable,
     TookTooLong,
 )
-from service.network import AddressRefused, Connector, HostUnknown, Network, Resolver, begin
+from service.network import AddressRefused, Connector, HostUnknown, Network, NotSecure, Resolver, begin
 
 __all__ = ["Fetcher"]
 
@@ -44,6 +44,7 @@ _FULL: Final = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EFBIG})
 
 _WHY: Final[tuple[tuple[type[Exception], str], ...]] = (  # the first that fits
     (HostUnknown, "its server's name isn't known"),
+    (NotSecure, "no secure connection to its server can be made; its certificate may be invalid"),
     (httpcore.ConnectTimeout, "its server doesn't answer"),
     (httpcore.ConnectError, "its server can't be reached"),
     (httpcore.TimeoutException, "its server stopped answering"),
@@ -185,10 +186,7 @@ class Fetcher:
 
 def _unavailable(error: Exception) -> SourceUnavailable:
     """Say why a server doesn't give the file."""
-    if isinstance(error.__cause__, ssl.SSLError | ssl.CertificateError):
-        why = "no secure connection to its server can be made; its certificate may be invalid"
-    else:
-        why = next(words for kind, words in _WHY if isinstance(error, kind))
+    why = next(words for kind, words in _WHY if isinstance(error, kind))
     return SourceUnavailable(f"input_video can't be fetched: {why}")
 
 

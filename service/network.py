@@ -19,6 +19,7 @@ import ssl
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from functools import lru_cache
 from typing import Final, TypeVar
 
 import certifi
@@ -27,7 +28,7 @@ import httpx
 
 from service.addresses import is_public, resolve
 
-__all__ = ["AddressRefused", "Connector", "HostUnknown", "Network", "Resolver", "begin"]
+__all__ = ["AddressRefused", "Connector", "HostUnknown", "Network", "NotSecure", "Resolver", "begin"]
 
 T = TypeVar("T")
 
@@ -38,6 +39,7 @@ Connector = Callable[[str, int], socket.socket]
 """Begins to connect to an address and port, and gives the non-blocking socket without waiting."""
 
 _GLANCE_SECONDS: Final = 0.2  # how often a wait looks up
+_LAST_PORT: Final = 65535
 _MOST_ADDRESSES: Final = 4  # tried, of a host that has more
 
 
@@ -65,6 +67,18 @@ def begin(address: str, port: int) -> socket.socket:
     return connection
 
 
+class NotSecure(httpcore.ConnectError):
+    """TLS can't be agreed on, or the certificate isn't the host's."""
+
+
+@lru_cache(maxsize=1)
+def _roots() -> ssl.SSLContext:
+    """Give what trusts the authorities that this machine and certifi know."""
+    tls = ssl.create_default_context()
+    tls.load_verify_locations(certifi.where())
+    return tls
+
+
 class Network:
     """Sends single HTTP/1.1 requests; proxies, cookies and passwords of the environment are never used."""
 
@@ -87,10 +101,7 @@ class Network:
         self._allow_private = allow_private
         self._resolver = resolver
         self._connector = connector
-        if tls is None:
-            tls = ssl.create_default_context()
-            tls.load_verify_locations(certifi.where())
-        self._tls = tls
+        self._tls = _roots() if tls is None else tls
 
     @contextlib.contextmanager
     def exchange(  # noqa: PLR0913 (the parts of a request, and two limits)
@@ -116,6 +127,7 @@ class Network:
         Raises:
             AddressRefused: If any address of the host isn't public.
             HostUnknown: If it has none.
+            NotSecure: If there is no TLS with it.
             httpcore.TimeoutException, httpcore.NetworkError, httpcore.ProtocolError: As httpcore has them.
         """
         target = httpcore.URL(scheme=url.raw_scheme, host=url.raw_host, port=url.port, target=url.raw_path)
@@ -164,6 +176,8 @@ class _Gate(httpcore.NetworkBackend):
         socket_options: Iterable[httpcore.SOCKET_OPTION] | None = None,  # noqa: ARG002 (the same)
     ) -> httpcore.NetworkStream:
         """Connect to a host if all of its addresses are allowed."""
+        if not 0 < port <= _LAST_PORT:
+            raise httpcore.ConnectError
         try:
             addresses = self._resolve(host, port, timeout)
             if not self._allow_private and not all(is_public(address) for address in addresses):
@@ -263,7 +277,9 @@ class _Stream(httpcore.NetworkStream):
             self.close()
             if isinstance(error, TimeoutError):
                 raise httpcore.ConnectTimeout from error
-            if isinstance(error, OSError | ValueError):  # ValueError: a name that can't be in a certificate
+            if isinstance(error, ssl.SSLError | ValueError):  # ValueError: a name that can't be in a certificate
+                raise NotSecure from error
+            if isinstance(error, OSError):
                 raise httpcore.ConnectError from error
             raise
         return self
