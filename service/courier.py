@@ -24,7 +24,7 @@ __all__ = ["Courier"]
 _log = logging.getLogger(__name__)
 
 # Seconds from one attempt to the next. All eight fit in the hour that a job is kept, each with a tenth more.
-_PAUSES: Final = (5, 30, 120, 300, 600, 900, 1200)
+_PAUSES: Final = (5, 30, 120, 300, 600, 900, 1080)
 _JITTER: Final = 0.1  # share of a pause by which it is longer, at most: receivers that come back aren't stormed
 _GRACE: Final = timedelta(seconds=5)  # beyond its time limit, until an attempt without an answer has failed
 
