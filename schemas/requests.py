@@ -1,8 +1,9 @@
 """What callers send."""
 
+import re
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 __all__ = ["InterpolationRequest", "UploadRequest"]
 
@@ -19,6 +20,29 @@ _DATA_URL: Final[dict[str, Any]] = {
     "pattern": f"^data:[A-Za-z0-9][A-Za-z0-9.+-]*/[A-Za-z0-9][A-Za-z0-9.+-]*;base64,{_BASE64}$"
 }
 _MOST_FILES = 16
+
+# RFC 3986: what a URI may hold, and where. Whether it is one that we take, the service says.
+_CHARACTER = r"[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2}"
+_HOST_OR_PATH = rf"[\[\]]|{_CHARACTER}"
+_URI = re.compile(
+    rf"https?://(?:{_HOST_OR_PATH})*(?:\?(?:\?|{_CHARACTER})*)?(?:#(?:\?|{_CHARACTER})*)?",
+    re.ASCII | re.IGNORECASE,
+)
+_MOST_CHARACTERS = 4096  # looked at here; the service refuses longer addresses
+
+
+def _whole(value: object) -> object:
+    """Let 2.0 be 2: to JSON they are the same number. Strict as we are, text and booleans stay what they are."""
+    return int(value) if isinstance(value, float) and value.is_integer() else value
+
+
+def _uri(value: str) -> str:
+    if len(value) <= _MOST_CHARACTERS and value[:4].lower() == "http" and not _URI.fullmatch(value):
+        raise ValueError("must be a URI: percent-encode what may not stand in one")
+    return value
+
+
+_Whole = Annotated[int, BeforeValidator(_whole)]
 
 
 class _Request(BaseModel):
@@ -45,12 +69,12 @@ class InterpolationRequest(_Request):
         }
     )
 
-    input_video: str = Field(
+    input_video: Annotated[str, AfterValidator(_uri)] = Field(
         description="Where the clip is: an http(s) URL, a `data:video/...;base64,...` URL, or the URL of an upload.",
         json_schema_extra=_SOURCE,
     )
-    frame_multiplier: int = Field(ge=1, le=10, description="Output frames for each frame of the clip.")
-    output_fps: int = Field(
+    frame_multiplier: _Whole = Field(ge=1, le=10, description="Output frames for each frame of the clip.")
+    output_fps: _Whole = Field(
         ge=1,
         le=120,
         description="Output frames a second. Where it isn't `frame_multiplier` times the clip's own rate, "
@@ -76,7 +100,7 @@ class InterpolationRequest(_Request):
         pattern="^[A-Za-z0-9._-]+$",
         description="Name of a weight set; the server's default where none is given.",
     )
-    webhook_url: Annotated[str, Field(json_schema_extra=_WEBHOOK)] | None = Field(
+    webhook_url: Annotated[str, AfterValidator(_uri), Field(json_schema_extra=_WEBHOOK)] | None = Field(
         None,
         description="Who is sent one signed POST with the result body when the request has ended "
         "(as the Standard Webhooks specification says).",

@@ -83,7 +83,7 @@ def explain(problems: Iterable[Mapping[str, Any]]) -> str:
 def _explain(problem: Mapping[str, Any]) -> str:
     where = ".".join(str(part) for part in problem["loc"])
     where = "".join(letter if letter.isprintable() else "?" for letter in where[:_SHOWN_NAME])
-    message = str(problem["msg"])
+    message = str(problem["msg"]).removeprefix("Value error, ")
     match problem["type"]:
         case "missing":
             return f"{where} is required"

@@ -197,3 +197,4 @@ def test_the_published_client_works_unchanged(world: World, tmp_path: Path, monk
     with pytest.raises(InferenceFailed) as failed:
         client.run("video-frame-interpolation", **wanted)
     assert failed.value.detail == "it is no video"
+    client._client.close()  # noqa: SLF001 (it has no way to close)

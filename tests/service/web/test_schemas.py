@@ -50,11 +50,36 @@ def test_what_is_required_can_t_be_left_out(missing: str) -> None:
 def test_numbers_are_json_integers_in_their_range(name: str, low: int, high: int) -> None:
     for value in (low, high):
         assert getattr(InterpolationRequest.model_validate_json(json.dumps(WANTED | {name: value})), name) == value
-    for value in (low - 1, high + 1, 2.0, 2.5, "2", True, None, [2], {}, 10**30):
+    for value in (low - 1, high + 1, 2.5, "2", True, None, [2], {}, 10**30):
         with pytest.raises(ValidationError, match=name):
             InterpolationRequest.model_validate_json(json.dumps(WANTED | {name: value}))
     with pytest.raises(ValidationError, match=name):
         InterpolationRequest.model_validate_json(json.dumps(WANTED | {name: float("nan")}))
+    # JSON, and JSON Schema with it, has one kind of number: 2.0 is the integer 2.
+    assert getattr(InterpolationRequest.model_validate_json(json.dumps(WANTED | {name: 2.0})), name) == 2
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "https://example.com",
+        "HTTPS://user@[2001:db8::1]:8443/a/b;c=d%20e?f=g?&h=~#i?j",
+        "http://example.com/clip%C3%A9.mp4",
+        "data:video/mp4;base64,AAAA",
+        "what the service refuses by itself",
+    ],
+)
+def test_addresses_are_taken_as_they_are(url: str) -> None:
+    wanted = WANTED | {"input_video": url, "webhook_url": url}
+    read = InterpolationRequest.model_validate(wanted)
+    assert (read.input_video, read.webhook_url) == (url, url)
+
+
+@pytest.mark.parametrize("end", ["a b", "#b#c", "clip%é", "%2", "<x>", "a\\nb", "?q={a}", "\x00"])
+@pytest.mark.parametrize("name", ["input_video", "webhook_url"])
+def test_addresses_that_are_no_uris_are_refused(name: str, end: str) -> None:
+    with pytest.raises(ValidationError, match="percent-encode"):
+        InterpolationRequest.model_validate(WANTED | {name: f"https://example.com/{end}"})
 
 
 @pytest.mark.parametrize("name", ["preserve_audio", "base64", "keep_duration", "scene_detection"])
