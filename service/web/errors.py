@@ -38,6 +38,7 @@ STATUSES: Final[Mapping[type[errors.ServiceError], HTTPStatus]] = {
     errors.RateLimited: HTTPStatus.TOO_MANY_REQUESTS,
     errors.TooManyJobs: HTTPStatus.TOO_MANY_REQUESTS,
     errors.BackendAway: HTTPStatus.BAD_GATEWAY,
+    errors.WrongSchema: HTTPStatus.BAD_GATEWAY,
     errors.StillRunning: HTTPStatus.GATEWAY_TIMEOUT,
     # A job that failed is answered with a Failed body; these are for completeness.
     errors.JobError: HTTPStatus.UNPROCESSABLE_ENTITY,
