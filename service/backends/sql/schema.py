@@ -1,5 +1,7 @@
 """Making the tables, by however many processes start at once."""
 
+import contextlib
+import sqlite3
 import time
 from typing import Final
 
@@ -14,6 +16,7 @@ __all__ = ["prepare"]
 _LOCK: Final = 0x66696C6D  # an arbitrary number, by which those who make the tables know each other: "film"
 _PATIENCE_SECONDS: Final = 30.0
 _PAUSE_SECONDS: Final = 0.05
+_PRIMARY_CODE: Final = 0xFF  # of an extended error code of SQLite
 
 
 def prepare(engine: sa.Engine) -> None:
@@ -33,9 +36,7 @@ def prepare(engine: sa.Engine) -> None:
         found = connection.execute(sa.select(schema_version.c.version)).scalar()
     if found != VERSION:
         than = "newer" if found is not None and found > VERSION else "older"
-        raise WrongSchema(
-            f"the database's schema is {than} than this version of the service: {found or 'none'}, not {VERSION}"
-        )
+        raise WrongSchema(f"the database's schema is {than} than this version of the service: {found}, not {VERSION}")
 
 
 def _use_wal(engine: sa.Engine) -> None:
@@ -45,15 +46,13 @@ def _use_wal(engine: sa.Engine) -> None:
     """
     deadline = time.monotonic() + _PATIENCE_SECONDS
     while True:
-        connection = engine.raw_connection()
         try:
-            cursor = connection.cursor()
-            cursor.execute("PRAGMA journal_mode = WAL")
-        except engine.dialect.loaded_dbapi.OperationalError as error:
-            if time.monotonic() > deadline:
+            with contextlib.closing(engine.raw_connection()) as connection:
+                connection.cursor().execute("PRAGMA journal_mode = WAL")
+        except sqlite3.OperationalError as error:
+            busy = error.sqlite_errorcode & _PRIMARY_CODE == sqlite3.SQLITE_BUSY
+            if not busy or time.monotonic() > deadline:
                 raise exc.OperationalError("PRAGMA journal_mode", None, error) from error
             time.sleep(_PAUSE_SECONDS)
         else:
             return
-        finally:
-            connection.close()

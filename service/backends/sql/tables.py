@@ -41,10 +41,11 @@ jobs = sa.Table(
 )
 _is_open = jobs.c.ended_at.is_(None)
 _waits = sa.and_(_is_open, jobs.c.claimed_at.is_(None))
-_is_untold = sa.and_(jobs.c.ended_at.is_not(None), jobs.c.told.is_(sa.false()))
+_has_ended = jobs.c.ended_at.is_not(None)
+_is_untold = sa.and_(_has_ended, jobs.c.told.is_(sa.false()))
 sa.Index("jobs_open", jobs.c.created_at, jobs.c.job_id, sqlite_where=_is_open, postgresql_where=_is_open)
 sa.Index("jobs_queued", jobs.c.created_at, jobs.c.job_id, sqlite_where=_waits, postgresql_where=_waits)
-sa.Index("jobs_ended", jobs.c.ended_at)
+sa.Index("jobs_ended", jobs.c.ended_at, sqlite_where=_has_ended, postgresql_where=_has_ended)
 sa.Index("jobs_untold", jobs.c.ended_at, sqlite_where=_is_untold, postgresql_where=_is_untold)
 
 accounts = sa.Table(
