@@ -7,28 +7,30 @@ from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Fie
 
 __all__ = ["InterpolationRequest", "UploadRequest"]
 
-# The patterns are for those who read the OpenAPI document. The service itself checks addresses and
-# data more closely and says what is wrong, and no regular expression has to run over megabytes.
-_BASE64 = "(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{2}[AEIMQUYcgkosw048]=|[A-Za-z0-9+/][AQgw]==)"
-_ADDRESS = "https?://[A-Za-z0-9](?:[A-Za-z0-9.-]{0,200}[A-Za-z0-9])?(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}))?(?:[/?#][!-~]{0,3000})?"
+_BASE64 = r"(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)"
+_TYPE = r"[A-Za-z0-9_.+-]+"
+
+# RFC 3986, with hosts that a name server may know.
+_HOST = r"[A-Za-z0-9][A-Za-z0-9._-]{0,252}"
+_PORT = r"(?::(?:[1-9][0-9]{0,3}|[1-5][0-9]{4}|6[0-4][0-9]{3}))?"
+_CHARACTER = r"[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2}"
+_REST = rf"(?:/(?:{_CHARACTER})*)?(?:\?(?:\?|{_CHARACTER})*)?(?:#(?:\?|{_CHARACTER})*)?"
+_SCHEME = r"[Hh][Tt][Tt][Pp][Ss]?://"
+_ADDRESS = _SCHEME + _HOST + _PORT + _REST
+
+# For those who read the OpenAPI document. Of data the service itself sees whether it is any, and no
+# regular expression has to run over megabytes.
 _SOURCE: Final[dict[str, Any]] = {
     "format": "uri",
-    "pattern": f"^(?:{_ADDRESS}|data:video/[A-Za-z0-9][A-Za-z0-9.+-]*;base64,{_BASE64})$",
+    "pattern": f"^(?:{_ADDRESS}|data:video/{_TYPE};base64,{_BASE64})$",
 }
 _WEBHOOK: Final[dict[str, Any]] = {"format": "uri", "pattern": f"^{_ADDRESS}$"}
-_DATA_URL: Final[dict[str, Any]] = {
-    "pattern": f"^data:[A-Za-z0-9][A-Za-z0-9.+-]*/[A-Za-z0-9][A-Za-z0-9.+-]*;base64,{_BASE64}$"
-}
-_MOST_FILES = 16
+_DATA_URL: Final[dict[str, Any]] = {"pattern": f"^data:{_TYPE}/{_TYPE};base64,{_BASE64}$"}
 
-# RFC 3986: what a URI may hold, and where. Whether it is one that we take, the service says.
-_CHARACTER = r"[A-Za-z0-9._~!$&'()*+,;=:@/-]|%[0-9A-Fa-f]{2}"
-_HOST_OR_PATH = rf"[\[\]]|{_CHARACTER}"
-_URI = re.compile(
-    rf"https?://(?:{_HOST_OR_PATH})*(?:\?(?:\?|{_CHARACTER})*)?(?:#(?:\?|{_CHARACTER})*)?",
-    re.ASCII | re.IGNORECASE,
-)
+# User names pass, because the service says better what is wrong with them; addresses of IPv6 are good.
+_TAKEN = re.compile(rf"{_SCHEME}(?:[^/?#]*@)?(?:{_HOST}|\[[0-9A-Fa-f:.]{{2,45}}\]){_PORT}{_REST}", re.ASCII)
 _MOST_CHARACTERS = 4096  # looked at here; the service refuses longer addresses
+_MOST_FILES = 16
 
 
 def _whole(value: object) -> object:
@@ -37,7 +39,7 @@ def _whole(value: object) -> object:
 
 
 def _uri(value: str) -> str:
-    if len(value) <= _MOST_CHARACTERS and value[:4].lower() == "http" and not _URI.fullmatch(value):
+    if len(value) <= _MOST_CHARACTERS and value[:4].lower() == "http" and not _TAKEN.fullmatch(value):
         raise ValueError("must be a URI: percent-encode what may not stand in one")
     return value
 

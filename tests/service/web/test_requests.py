@@ -2,6 +2,7 @@
 
 import base64
 from collections.abc import Iterator
+from decimal import Decimal
 from pathlib import Path
 
 import httpx
@@ -164,7 +165,7 @@ def test_odd_and_unknown_ids_are_404_in_the_contracts_words(client: httpx.Client
 
 
 def test_ids_of_others_and_expired_ones_look_like_unknown_ones(world: World, client: httpx.Client) -> None:
-    other, _ = world.shop.access.create_key("other", credits=10)
+    other, _ = world.shop.access.create_key("other", credits=Decimal(10))
     job = world.submit()
     path = f"/v2/requests/{job.job_id}"
     expected = {"error": f"Request {job.job_id} not found", "code": "request_not_found"}

@@ -50,7 +50,8 @@ def test_what_is_required_can_t_be_left_out(missing: str) -> None:
 def test_numbers_are_json_integers_in_their_range(name: str, low: int, high: int) -> None:
     for value in (low, high):
         assert getattr(InterpolationRequest.model_validate_json(json.dumps(WANTED | {name: value})), name) == value
-    for value in (low - 1, high + 1, 2.5, "2", True, None, [2], {}, 10**30):
+    refused: tuple[Any, ...] = (low - 1, high + 1, 2.5, "2", True, None, [2], {}, 10**30)
+    for value in refused:
         with pytest.raises(ValidationError, match=name):
             InterpolationRequest.model_validate_json(json.dumps(WANTED | {name: value}))
     with pytest.raises(ValidationError, match=name):
@@ -73,6 +74,12 @@ def test_addresses_are_taken_as_they_are(url: str) -> None:
     wanted = WANTED | {"input_video": url, "webhook_url": url}
     read = InterpolationRequest.model_validate(wanted)
     assert (read.input_video, read.webhook_url) == (url, url)
+
+
+@pytest.mark.parametrize("host", ["a*", "-a", "a:0", "a:080", "a:99999", "[::1", "é.example", ""])
+def test_hosts_that_no_name_server_knows_are_refused(host: str) -> None:
+    with pytest.raises(ValidationError, match="webhook_url"):
+        InterpolationRequest.model_validate(WANTED | {"webhook_url": f"https://{host}/hook"})
 
 
 @pytest.mark.parametrize("end", ["a b", "#b#c", "clip%é", "%2", "<x>", "a\\nb", "?q={a}", "\x00"])

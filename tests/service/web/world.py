@@ -17,7 +17,6 @@ from fastapi import FastAPI
 from service.access import Access
 from service.accounts import Caller
 from service.backends.disk import DiskArtifacts
-from service.courier import Courier
 from service.intake import Intake
 from service.jobs import Beat, Failure, Job, Options, Outcome, Result
 from service.links import Links
@@ -137,7 +136,6 @@ def make_world(folder: Path, **settings: Any) -> World:
     intake = Intake(artifacts, links, upload_seconds=86400, allow_http=rules.allow_http, clock=clock)
     upkeep = Upkeep(dispatcher=dispatcher, runs=runs, keep=keep, keep_uploads=timedelta(days=1), **common)
     courier: Any = NoCourier()
-    assert isinstance(courier, Courier | NoCourier)
     shop = Shop(
         settings=rules,
         clock=clock,
