@@ -9,7 +9,7 @@ itself, whatever this container happens to see of it.
 import contextlib
 import threading
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
@@ -22,7 +22,9 @@ from service.ports import ArtifactStore, Stored
 
 __all__ = ["VolumeArtifacts", "reload"]
 
-WORK: Final = "work"
+# Where `service.backends.disk` puts things below its folder, which is where the Volume is mounted.
+_KEPT: Final = "kept"
+_WORK: Final = "work"
 _RELOADS = 20
 _PAUSE_SECONDS = 0.25
 
@@ -43,7 +45,7 @@ class VolumeArtifacts:
             with self._mounted.workspace(job_id, attempt) as folder:
                 yield folder
         finally:
-            self.remove(f"{WORK}/{job_id}.{attempt}")
+            self._delete(f"{_WORK}/{job_id}/{attempt}")
 
     def put(self, name: str, file: Path) -> Stored:
         """Take a file in, whole or not at all; it is gone from where it was."""
@@ -65,27 +67,37 @@ class VolumeArtifacts:
 
     def remove(self, prefix: str) -> None:
         """Remove a file, or all files below a name."""
-        with contextlib.suppress(modal.exception.NotFoundError, FileNotFoundError):
-            self._volume.remove_file(prefix, recursive=True)
+        self._delete(f"{_KEPT}/{prefix}")
 
     def names(self, prefix: str) -> Iterator[Stored]:
         """Give the files below a name."""
-        try:
-            entries = self._volume.listdir(prefix, recursive=True)
-        except (modal.exception.NotFoundError, FileNotFoundError):
-            return
-        for entry in entries:
-            if entry.type == modal.types.FileEntryType.FILE:
-                stored_at = datetime.fromtimestamp(entry.mtime, UTC)
-                yield Stored(name=entry.path.lstrip("/"), size_bytes=entry.size, stored_at=stored_at)
+        for entry in self._list(f"{_KEPT}/{prefix}"):
+            stored_at = datetime.fromtimestamp(entry.mtime, UTC)
+            yield Stored(name=_below(entry.path, _KEPT), size_bytes=entry.size, stored_at=stored_at)
 
-    def sweep_workspaces(self, keep: Mapping[str, int]) -> int:
-        """Remove what dead attempts left; those of `keep`, job id to attempt, stay. Give how many were removed."""
-        kept = {f"{job_id}.{attempt}" for job_id, attempt in keep.items()}
-        dead = {stored.name.split("/")[1] for stored in self.names(WORK)} - kept
-        for folder in dead:
-            self.remove(f"{WORK}/{folder}")
+    def sweep_workspaces(self, is_live: Callable[[str, int], bool]) -> int:
+        """Remove what dead attempts left: `is_live` is asked with job id and attempt. Give how many were removed."""
+        found = {tuple(_below(entry.path, _WORK).split("/")[:2]) for entry in self._list(_WORK)}
+        dead = [place for place in found if not is_live(place[0], int(place[1]))]
+        for job_id, attempt in dead:
+            self._delete(f"{_WORK}/{job_id}/{attempt}")
         return len(dead)
+
+    def _list(self, path: str) -> Iterator[modal.types.FileEntry]:
+        """Give the files below a path of the Volume, as it is now for everybody."""
+        with contextlib.suppress(modal.exception.NotFoundError, FileNotFoundError):
+            for entry in self._volume.iterdir(path, recursive=True):
+                if entry.type == modal.types.FileEntryType.FILE:
+                    yield entry
+
+    def _delete(self, path: str) -> None:
+        """Remove what is at a path of the Volume, for everybody."""
+        with contextlib.suppress(modal.exception.NotFoundError, FileNotFoundError):
+            self._volume.remove_file(path, recursive=True)
+
+
+def _below(path: str, place: str) -> str:
+    return path.lstrip("/").removeprefix(f"{place}/")
 
 
 def reload(volume: modal.Volume) -> None:
