@@ -77,7 +77,6 @@ class FreeLedger:
 
     def balance(self, account_id: str) -> Decimal:
         """Give 0."""
-        del account_id
         return Decimal(0)
 
     def hold(self, hold: Hold, *, most_open: int) -> None:
@@ -88,15 +87,12 @@ class FreeLedger:
 
     def close(self, job_id: str, *, spent: Decimal, frames: int = 0, completed: bool = False) -> bool:
         """Say that nothing was open."""
-        del job_id, spent, frames, completed
         return False
 
     def open_holds(self, before: datetime, limit: int) -> Sequence[Hold]:
         """Give none."""
-        del before, limit
         return ()
 
     def usage(self, account_id: str | None = None) -> Sequence[Usage]:
         """Give none: nobody counts."""
-        del account_id
         return ()
