@@ -16,7 +16,7 @@ def base_url(request: Request, settings: Settings) -> str:
 
     That is `public_url` where the operator has set it. Otherwise it is the address that the caller used,
     as its `Host` header has it: it is told to nobody but that caller. A header that isn't a host is ignored.
-    The scheme is the connection's, or a trusted proxy's (uvicorn's `forwarded_allow_ips`).
+    The scheme is the connection's: `X-Forwarded-*` headers count only where the server (uvicorn) is told to trust them.
     """
     if settings.public_url is not None:
         return str(settings.public_url).rstrip("/")

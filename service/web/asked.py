@@ -62,5 +62,6 @@ def admit(shop: Shop, key: str | None) -> Caller:
 
 
 def json_response(body: BaseModel, status: int = 200) -> Response:
-    """Give a model as JSON, without the fields that were never set."""
-    return Response(body.model_dump_json(exclude_unset=True), status, media_type="application/json")
+    """Give a model as JSON, without the fields that were never set. It is true now only, and for one account."""
+    headers = {"Cache-Control": "no-store"}
+    return Response(body.model_dump_json(exclude_unset=True), status, headers, "application/json")

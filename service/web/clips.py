@@ -110,7 +110,7 @@ class Base64Response(StreamingResponse):
             raise FileNotFound from error
         between = [part.encode() for part in template.split(mark)]
         length = sum(map(len, between)) + (len(between) - 1) * (-(-size // 3) * 4)
-        headers = {**(headers or {}), "Content-Length": str(length)}
+        headers = {"Cache-Control": "no-store", **(headers or {}), "Content-Length": str(length)}
         super().__init__(_filled(between, file), headers=headers, media_type="application/json")
 
 

@@ -58,6 +58,7 @@ def test_a_request_goes_from_queued_to_completed(world: World, client: httpx.Cli
     result = client.get(submitted["response_url"])
     assert result.status_code == 200
     assert client.get(submitted["poll_url"]).json() == result.json()
+    assert result.headers["cache-control"] == "no-store"
     body = result.json()
     assert body["output"] == body["video"]["url"]
     assert body["video"] | {"url": ""} == {
