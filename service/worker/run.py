@@ -83,7 +83,7 @@ class _Run:
         """Make the result, and end the job with it."""
         check_model(self._options.model)
         with self._stop.interruptible():
-            clip = probe(self._source(folder, fetcher))
+            clip = probe(self._source(folder, fetcher), max_pixels=self._shop.settings.max_source_pixels)
             planned = plan(clip, self._options, self._shop.settings)
         _insist(self._shop, lambda: self._shop.runs.price(self._job, planned.price))
         _log.info("priced", extra={"job": self._job.job_id, "credits": str(planned.price)})
