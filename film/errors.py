@@ -7,6 +7,7 @@
      │   ├─ NotAVideo                  no demuxer knows it, or it is empty
      │   ├─ NoVideoStream              only sound, say
      │   ├─ SourceBroken               it ends early or doesn't decode
+     │   ├─ FrameTooLarge              a frame has more pixels than the caller allows
      │   └─ TooFewFrames               0 or 1 frame: nothing lies between
      ├─ TargetError                  the target can't be written
      │   ├─ TargetExists
@@ -34,6 +35,7 @@ __all__ = [
     "FfmpegFailed",
     "FfmpegMissing",
     "FilmError",
+    "FrameTooLarge",
     "MemoryBudgetError",
     "NoSpace",
     "NoVideoStream",
@@ -97,6 +99,12 @@ class SourceBroken(SourceError):
     """The source is damaged or ends early."""
 
     code = "source_broken"
+
+
+class FrameTooLarge(SourceError):
+    """The source's frames have more pixels than are allowed."""
+
+    code = "source_too_large"
 
 
 class TooFewFrames(SourceError):

@@ -16,6 +16,7 @@ _log = logging.getLogger(__name__)
 _AT_ONCE = 200  # jobs or holds seen to in one sweep; the rest waits for the next
 # Between a hold and its job, or a job's end and its settlement, lie milliseconds. What is older was left by the dead.
 _GRACE = timedelta(minutes=1)
+_BIRTH = timedelta(minutes=15)  # from a hold to its job, a body of any size may have to be decoded and stored
 
 
 class Upkeep:
@@ -67,11 +68,12 @@ class Upkeep:
 
     def settle(self) -> int:
         """Close holds whose job has ended, or was never made; give how many."""
-        closed = 0
-        for hold in self._ledger.open_holds(self._clock() - _GRACE, _AT_ONCE):
+        now, closed = self._clock(), 0
+        for hold in self._ledger.open_holds(now - _GRACE, _AT_ONCE):
             job = self._jobs.get(hold.job_id)
             if job is None:
-                closed += self._ledger.close(hold.job_id, spent=Decimal(0))
+                if now - hold.created_at > _BIRTH:
+                    closed += self._ledger.close(hold.job_id, spent=Decimal(0))
             elif job.outcome is not None:
                 self._runs.settle(job)
                 closed += 1

@@ -226,7 +226,8 @@ def _command(clip: Clip, first: int, stop: int, seek: Fraction | None) -> list[s
     # seek_timestamp: on the file's clock rather than from its start. noaccurate_seek: frames
     # before the first one are dropped by trim below, whose ticks are exact.
     seeking = {} if seek is None else {"ss": f"{float(seek):.6f}", "seek_timestamp": 1, "noaccurate_seek": None}
-    stream = open_source(clip.path, **seeking)[str(clip.stream_index)].filter("select", SHOWN)
+    source = open_source(clip.path, max_pixels=clip.max_pixels, **seeking)
+    stream = source[str(clip.stream_index)].filter("select", SHOWN)
     if clip.interlaced:
         # bwdif halves the ticks, since it could give two frames for one; settb restores them.
         stream = stream.filter("bwdif", mode="send_frame", deint="interlaced").filter("settb", str(clip.time_base))

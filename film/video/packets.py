@@ -127,13 +127,15 @@ def read_packets(path: Path, video: int, sound: Sequence[int]) -> list[Packets]:
     return found
 
 
-def decode_times(path: Path, video: int) -> tuple[Fraction, array[int]]:
+def decode_times(path: Path, video: int, *, max_pixels: int | None = None) -> tuple[Fraction, array[int]]:
     """Decode stream `video` and give (seconds per tick, the time of each frame in ticks).
+
+    Frames of more than `max_pixels` aren't decoded.
 
     Raises:
         SourceBroken: If a frame doesn't decode, or is dated before the one that it follows.
     """
-    shown = open_source(path)[str(video)].filter("select", SHOWN).filter("showinfo", checksum=0)
+    shown = open_source(path, max_pixels=max_pixels)[str(video)].filter("select", SHOWN).filter("showinfo", checksum=0)
     times = array("q")
     bases: list[Fraction] = []
     damage: list[str] = []

@@ -10,13 +10,14 @@ without a container) don't say how long they are to be: cut short, they are shor
 
 from __future__ import annotations  # array[int] is a type to checkers only before Python 3.12
 
+import re
 from array import array
 from dataclasses import dataclass, field
 from fractions import Fraction
 from itertools import pairwise
 from pathlib import Path
 
-from film.errors import NotAVideo, NoVideoStream, SourceBroken, TooFewFrames
+from film.errors import FrameTooLarge, NotAVideo, NoVideoStream, SourceBroken, TooFewFrames
 from film.video.banner import Banner, Picture, Stream, read_banner, read_picture
 from film.video.binaries import compile_command
 from film.video.colour import Colour
@@ -33,6 +34,8 @@ _LOG_LINES = 20_000  # of an opening run; a file with more streams and metadata 
 # Where a packet is a frame (`film.video.packets`), as far as container and codec go.
 _PLAIN_CONTAINERS = ("mov", "matroska")
 _PLAIN_CODECS = ("h264", "hevc", "av1", "vp9", "prores", "mjpeg", "ffv1", "dnxhd")
+
+_OVERSIZE = re.compile(r"Picture size (\d+)x(\d+) exceeds specified max pixel count")  # libavutil/imgutils.c's words
 
 # A pixel outside this aspect is a broken tag rather than an anamorphic format (the widest in
 # use is 2:1), and would make a frame of any size out of a small file.
@@ -87,6 +90,7 @@ class Clip:
         average_rate: Frames per second: the exact rate where it is constant, else
             `frame_count / duration`.
         audio: Its tracks of sound, in the file's order.
+        max_pixels: Later frames of more pixels aren't decoded either; None for any.
     """
 
     path: Path
@@ -107,16 +111,22 @@ class Clip:
     duration: Fraction
     average_rate: Fraction
     audio: tuple[AudioTrack, ...]
+    max_pixels: int | None = None
 
     def time(self, index: int) -> Fraction:
         """Give the time of frame `index` in seconds after the first one."""
         return (self.times[index] - self.times[0]) * self.time_base
 
 
-def probe(path: Path) -> Clip:
+def probe(path: Path, *, max_pixels: int | None = None) -> Clip:
     """Find out all about the clip at `path`. Reads the whole file once.
 
+    Args:
+        path: The file.
+        max_pixels: Most pixels that a frame may have; larger ones aren't decoded, now or later. None for any.
+
     Raises:
+        FrameTooLarge: If its frames have more.
         SourceUnreadable: If it is missing, isn't a file, or can't be opened.
         NotAVideo: If it is empty, or no demuxer that we allow knows it.
         NoVideoStream: If it has no video stream (cover art isn't one).
@@ -126,17 +136,19 @@ def probe(path: Path) -> Clip:
     """
     path = Path(path)
     check_readable(path)
-    banner, picture = _open(path)
+    banner, picture = _open(path, max_pixels)
     video = _video_of(path, banner)
     if picture is None:
         raise SourceBroken(f"{path} is damaged: none of its frames decodes")
     tracks = [stream for stream in banner.streams if stream.kind == "Audio" and stream.sample_rate]
+    width, height = _square(picture)
+    if max_pixels is not None and max(width * height, picture.size[0] * picture.size[1]) > max_pixels:
+        raise _too_large(path, (width, height), max_pixels)
     packets, *sound = read_packets(path, video.index, [track.index for track in tracks])
-    time_base, times = _frame_times(path, banner, video, picture, packets)
+    time_base, times = _frame_times(path, banner, video, picture, packets, max_pixels=max_pixels)
     last = packets.last[1] * packets.time_base if packets.last else Fraction(0)
     average_rate, duration = measure_pace(times, time_base, last, video.rates)
     zero = times[0] * time_base
-    width, height = _square(picture)
     return Clip(
         path=path,
         stream_index=video.index,
@@ -158,13 +170,15 @@ def probe(path: Path) -> Clip:
         audio=tuple(
             _track(path, stream, found, zero) for stream, found in zip(tracks, sound, strict=True) if found.times
         ),
+        max_pixels=max_pixels,
     )
 
 
-def _open(path: Path) -> tuple[Banner, Picture | None]:
+def _open(path: Path, max_pixels: int | None) -> tuple[Banner, Picture | None]:
     """Let ffmpeg announce the file and decode its first frame.
 
     Raises:
+        FrameTooLarge: If that has more pixels than may be.
         NotAVideo: If no allowed demuxer knows it.
         SourceBroken: If its index is missing.
     """
@@ -174,10 +188,12 @@ def _open(path: Path) -> tuple[Banner, Picture | None]:
         if len(log) < _LOG_LINES:
             log.append(line)
 
-    shown = open_source(path)["V:0"].filter("showinfo", checksum=0)
+    shown = open_source(path, max_pixels=max_pixels)["V:0"].filter("showinfo", checksum=0)
     command = compile_command(shown.output("pipe:1", format="null", fps_mode="passthrough", **{"frames:v": 1}))
     with Child(command, on_line=keep) as child:
         child.wait()
+    if max_pixels is not None and (found := next(filter(None, map(_OVERSIZE.search, log)), None)):
+        raise _too_large(path, (int(found[1]), int(found[2])), max_pixels)
     banner = read_banner(log)
     if banner is None:
         if any("moov atom not found" in line for line in log) and starts_as_mp4(path):
@@ -186,6 +202,12 @@ def _open(path: Path) -> tuple[Banner, Picture | None]:
         reason = "its format is none that we open" if refused else last_words(child) or "no demuxer knows it"
         raise NotAVideo(f"{path} is not a video that ffmpeg can read: {reason.replace(f'{file_url(path)}: ', '')}")
     return banner, read_picture(log)
+
+
+def _too_large(path: Path, size: tuple[int, int], max_pixels: int) -> FrameTooLarge:
+    return FrameTooLarge(
+        f"{path} has frames of {size[0]}×{size[1]} pixels, and {max_pixels} are allowed; scale it down first"
+    )
 
 
 def _video_of(path: Path, banner: Banner) -> Stream:
@@ -200,8 +222,8 @@ def _video_of(path: Path, banner: Banner) -> Stream:
     raise NoVideoStream(f"{path} has no video stream")
 
 
-def _frame_times(
-    path: Path, banner: Banner, video: Stream, picture: Picture, packets: Packets
+def _frame_times(  # noqa: PLR0913 (all that was found out about the file)
+    path: Path, banner: Banner, video: Stream, picture: Picture, packets: Packets, *, max_pixels: int | None
 ) -> tuple[Fraction, array[int]]:
     """Give (seconds per tick, the increasing times of the frames that the decoder gives).
 
@@ -219,7 +241,7 @@ def _frame_times(
     )
     time_base = packets.time_base
     if not plain:
-        time_base, times = decode_times(path, video.index)
+        time_base, times = decode_times(path, video.index, max_pixels=max_pixels)
     if not times:
         raise TooFewFrames(f"{path} has no frames")
     return time_base, times

@@ -37,6 +37,7 @@ _STILLS = (
     (b"P5", "pgm_pipe"),
     (b"P6", "ppm_pipe"),
 )
+_PADDING = 4  # one part in so many of a small frame's pixels can be what its codec added
 _HEAD_BYTES = 1 << 20  # an animated PNG says so before its first picture, maybe after a colour profile
 
 
@@ -75,12 +76,20 @@ def file_url(path: Path) -> str:
     return f"file:{os.fspath(path)}"
 
 
-def open_source(path: Path, **options: Any) -> ffmpeg.nodes.FilterableStream:
+def open_source(path: Path, *, max_pixels: int | None = None, **options: Any) -> ffmpeg.nodes.FilterableStream:
     """Give `path` as an input of a command line, with what keeps ffmpeg to that one file.
 
     Timestamps stay as the file has them (`-copyts`, which `options` can't switch off), so that
     times seen by one run can be compared with those of another.
+
+    Args:
+        path: The file.
+        max_pixels: Frames of more pixels aren't decoded: a small file may say that it holds one of any size. As
+            codecs pad their frames to whole blocks, some more pass.
+        options: Of the input, as ffmpeg names them.
     """
+    if max_pixels is not None:
+        options["max_pixels"] = max_pixels + max_pixels // _PADDING
     demuxer = still_demuxer(path)
     if demuxer is not None:
         options["format"] = demuxer

@@ -1,12 +1,14 @@
 """What `probe` says of clips whose contents are known."""
 
 import os
+import struct
+import zlib
 from fractions import Fraction
 from pathlib import Path
 
 import pytest
 
-from film.errors import NotAVideo, NoVideoStream, SourceBroken, SourceUnreadable
+from film.errors import FrameTooLarge, NotAVideo, NoVideoStream, SourceBroken, SourceUnreadable
 from film.video import probe
 from film.video.pixel_formats import bit_depth_of
 from tests.clips import LOSSLESS, ffmpeg, numbered, packets, real_clip, tone, turn_header, variable
@@ -281,3 +283,34 @@ def test_every_pixel_format_has_the_depth_that_ffmpeg_lists() -> None:
             wrong[name] = (depth, bit_depth_of(name))
     assert rows
     assert wrong == {}
+
+
+def test_frames_of_more_pixels_than_allowed_are_refused_by_their_size_alone(tmp_path: Path) -> None:
+    clip = numbered(tmp_path / "clip.mp4", size=(64, 48))
+    assert probe(clip, max_pixels=64 * 48).max_pixels == 64 * 48
+    with pytest.raises(FrameTooLarge, match=r"64×48 pixels, and 3071 are allowed"):
+        probe(clip, max_pixels=64 * 48 - 1)
+
+
+def test_a_small_file_that_holds_a_huge_frame_is_refused_before_that_is_decoded(tmp_path: Path) -> None:
+    width, height = 14_000, 14_000
+    rows = zlib.compressobj(9)
+    data = b"".join(rows.compress(bytes(1 + width)) for _ in range(height)) + rows.flush()
+
+    def chunk(kind: bytes, content: bytes) -> bytes:
+        return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(kind + content))
+
+    header = struct.pack(">IIBBBBB", width, height, 8, 0, 0, 0, 0)  # 8 bits of grey
+    picture = tmp_path / "huge.png"
+    picture.write_bytes(b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", data) + chunk(b"IEND", b""))
+    with pytest.raises(FrameTooLarge, match="14000×14000"):
+        probe(picture, max_pixels=4096 * 2304)
+
+
+def test_frames_that_grow_later_are_not_decoded_either(tmp_path: Path) -> None:
+    small = numbered(tmp_path / "small.ts", size=(64, 48), frames=5)
+    large = numbered(tmp_path / "large.ts", size=(640, 480), frames=5)
+    grown = tmp_path / "grown.ts"
+    grown.write_bytes(small.read_bytes() + large.read_bytes())
+    with pytest.raises(FrameTooLarge, match=r"640×480 pixels, and 3072 are allowed"):
+        probe(grown, max_pixels=64 * 48)
