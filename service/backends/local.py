@@ -4,13 +4,16 @@ Each has a pipe from us as its standard input. When we end, however that is, it 
 """
 
 import logging
+import os
 import signal
 import subprocess
+import sys
+import threading
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
 
-__all__ = ["Crew", "PollingDispatcher"]
+__all__ = ["Crew", "PollingDispatcher", "Starter"]
 
 _log = logging.getLogger(__name__)
 
@@ -29,6 +32,24 @@ class PollingDispatcher:
 
     def cancel(self, job_id: str) -> None:
         """Leave it to the worker to notice at its next beat."""
+
+
+class Starter:
+    """Whoever started this process as a worker of a crew: it holds the other side of our standard input."""
+
+    def __init__(self) -> None:
+        """Begin to listen. While nothing else is asked for, the end of the starter is ours at once."""
+        self._do: Callable[[], object] = lambda: os._exit(1)
+        threading.Thread(target=self._listen, name="starter", daemon=True).start()
+
+    def when_gone(self, do: Callable[[], object]) -> None:
+        """Say what is to be done instead, in another thread."""
+        self._do = do
+
+    def _listen(self) -> None:
+        while os.read(sys.stdin.fileno(), 1):  # not by sys.stdin, whose lock the end of the process would wait for
+            pass
+        self._do()
 
 
 class _Place:

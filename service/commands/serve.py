@@ -9,7 +9,7 @@ import threading
 from types import FrameType
 from typing import Any
 
-from service.backends.local import Crew
+from service.backends.local import Crew, Starter
 from service.bootstrap import make_fetcher
 from service.commands.common import add_data, read_settings, shop_of
 from service.errors import BackendAway
@@ -128,10 +128,11 @@ def _worker(arguments: argparse.Namespace) -> int:
 
 
 def _be_worker(settings: Settings) -> int:
+    starter = Starter()  # first, since loading takes its time
     from service.worker.process import load_runner, run_worker
 
     shop = shop_of(settings)
-    run_worker(shop, make_fetcher(settings), load_runner(shop))
+    run_worker(shop, make_fetcher(settings), load_runner(shop), when_gone=starter.when_gone)
     return 0
 
 

@@ -1,9 +1,7 @@
 """A worker as a process: its network loaded, its signals heard, its end when nobody is left to work for."""
 
-import os
 import signal
-import sys
-import threading
+from collections.abc import Callable
 from types import FrameType
 
 from film.commands.loading import quiet
@@ -27,10 +25,18 @@ def load_runner(shop: Shop) -> SegmentRunner:
     return LocalRunner(networks)
 
 
-def run_worker(shop: Shop, fetcher: Fetch, runner: SegmentRunner) -> None:
-    """Work until SIGTERM, or until standard input ends: whoever started us holds its other side.
+def run_worker(
+    shop: Shop, fetcher: Fetch, runner: SegmentRunner, *, when_gone: Callable[[Callable[[], object]], object]
+) -> None:
+    """Work until SIGTERM, or until whoever started us is gone.
 
     After the first SIGTERM the current job has `stop_seconds` to end, after the second none.
+
+    Args:
+        shop: Where jobs come from.
+        fetcher: Gets sources.
+        runner: Makes pieces.
+        when_gone: Takes what is to be done when nobody is left to work for.
     """
     worker = Worker(shop, fetcher, runner)
     asked = 0
@@ -43,12 +49,5 @@ def run_worker(shop: Shop, fetcher: Fetch, runner: SegmentRunner) -> None:
 
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, end)
-    threading.Thread(target=_listen, args=(worker,), name="starter", daemon=True).start()
+    when_gone(worker.abandon)
     worker.run()
-
-
-def _listen(worker: Worker) -> None:
-    """Wait for the end of standard input."""
-    while os.read(sys.stdin.fileno(), 1):  # not by sys.stdin, whose lock the end of the process would wait for
-        pass
-    worker.abandon()

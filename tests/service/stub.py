@@ -11,7 +11,7 @@ from fractions import Fraction
 from pathlib import Path
 
 from film.video import Pixels
-from service.backends.local import Crew
+from service.backends.local import Crew, Starter
 from service.bootstrap import make_fetcher, open_shop
 from service.commands.serve import serve
 from service.logs import configure
@@ -42,8 +42,9 @@ def main(arguments: Sequence[str]) -> int:
         port, workers, seconds = rest
         command = [sys.executable, "-m", "tests.service.stub", "worker", data, seconds]
         return serve(settings, Crew(command, int(workers)), host="127.0.0.1", port=int(port))
-    network = Slow(float(rest[0]))
-    run_worker(open_shop(settings), make_fetcher(settings), LocalRunner(Networks(lambda _: network)))
+    starter = Starter()
+    runner = LocalRunner(Networks(lambda _: Slow(float(rest[0]))))
+    run_worker(open_shop(settings), make_fetcher(settings), runner, when_gone=starter.when_gone)
     return 0
 
 
