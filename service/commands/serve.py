@@ -78,12 +78,12 @@ def serve(settings: Settings, crew: Crew, *, host: str, port: int) -> int:
     from service.web.app import create_app
     from service.web.server import WebServer
 
-    signals = _Signals()
     try:
         family = socket.AF_INET6 if ":" in host else socket.AF_INET
         listener = socket.create_server((host, port), family=family, backlog=2048)
     except OSError as error:
         raise BackendAway(f"{host} port {port} can't be listened at: {error.strerror}") from error
+    signals = _Signals()
     port = listener.getsockname()[1]
     shown = f"[{host}]" if ":" in host else host
     shop = shop_of(settings, base_url=f"http://{shown}:{port}")
