@@ -17,6 +17,7 @@ from tests.service.house import KEEP, LEASE, UPLOADS, House, in_memory
 from tests.service.samples import completed, failed, hold
 
 DATA = "data:video/mp4;base64," + base64.b64encode(b"video").decode()
+BIRTH = 15 * 60  # seconds
 GRACE = 61  # seconds; a little more than what is left to those who are not dead but slow
 
 
