@@ -39,7 +39,7 @@ _FRAME_SECONDS = 0.1
 _GRANTED = Decimal(100)
 _PATIENCE_SECONDS = 120
 _WORKERS = 2
-_END_SECONDS = 3  # that processes may take to notice, those too that were just being started
+_END_SECONDS = 10  # one that was just being started notices when its imports are done; others within a second
 
 
 @dataclass(kw_only=True)
@@ -56,7 +56,7 @@ class Figures:
         missing_credits: Granted, but neither spendable nor spent at the end.
         files_left: Temporary files and workspaces.
         results_wrong: Completed jobs without their file, or files without a job.
-        orphans: Processes that were still there three seconds after a server was killed.
+        orphans: Processes that were still there ten seconds after a server was killed.
         seconds: What it took.
     """
 
@@ -115,13 +115,16 @@ class _Site:
         return [child for child in _children(self.server.pid) if "stub" in " ".join(_line(child))]
 
     def kill(self) -> int:
-        """Kill the server, and give how many of its processes are there three seconds later."""
+        """Kill the server, and give how many of its processes are there ten seconds later."""
         assert self.server is not None, "it was started"
         left = _children(self.server.pid)
         self.server.kill()
         self.server.wait()
         _wait(lambda: not any(map(_runs, left)), seconds=_END_SECONDS, or_not=True)
-        return sum(map(_runs, left))
+        orphans = [process for process in left if _runs(process)]
+        for process in orphans:
+            print("still there:", *_line(process), file=sys.stderr)
+        return len(orphans)
 
     def stop(self) -> None:
         assert self.server is not None, "it was started"
@@ -200,22 +203,24 @@ def _temporary(data: Path) -> list[Path]:
 
 def _children(pid: int) -> list[psutil.Process]:
     try:
-        return psutil.Process(pid).children(recursive=True)
+        children: list[psutil.Process] = psutil.Process(pid).children(recursive=True)
     except psutil.NoSuchProcess:
         return []
+    return children
 
 
 def _line(process: psutil.Process) -> list[str]:
     try:
-        return process.cmdline()
+        line: list[str] = process.cmdline()
     except psutil.Error:
         return []
+    return line
 
 
 def _runs(process: psutil.Process) -> bool:
     """Say whether a process still does anything: one that ended is listed until its new parent takes note."""
     try:
-        return process.is_running() and process.status() != psutil.STATUS_ZOMBIE
+        return bool(process.is_running() and process.status() != psutil.STATUS_ZOMBIE)
     except psutil.NoSuchProcess:
         return False
 

@@ -331,7 +331,9 @@ def test_a_worker_does_what_there_is_and_signs_the_roster(house: House, clip: Pa
 
     def watch() -> None:
         wait_until(
-            lambda: house.shop.index.census(house.shop.clock(), house.shop.runs.rules.lease).by_state["COMPLETED"] == 1
+            lambda: (
+                house.shop.index.census(house.shop.clock(), house.shop.runs.rules.lease).by_state[State.COMPLETED] == 1
+            )
         )
         wait_until(lambda: house.shop.roster.alive(house.shop.clock() - house.shop.runs.rules.lease) == 1)
         alive.append(worker.name)
