@@ -4,38 +4,56 @@ import os
 import secrets
 from collections.abc import Callable, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from datetime import datetime, timedelta
-from typing import Any, Final
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final
 
 from service.access import Access
 from service.backends.disk import DiskArtifacts
 from service.backends.local import PollingDispatcher
 from service.backends.sql import Database, SqlIndex, SqlJobs, SqlKeys, SqlLedger, SqlRoster
+from service.backends.team import FreeLedger, TeamKeys
 from service.courier import Courier
-from service.errors import BackendAway
+from service.errors import BackendAway, WrongSchema
 from service.fetch import Fetcher
 from service.intake import Intake
 from service.jobs import Job, utc_now
 from service.links import Links
 from service.orders import Orders, Terms
-from service.ports import Dispatcher
+from service.ports import ArtifactStore, Dispatcher, JobIndex, JobStore, KeyStore, Ledger, Roster
 from service.runs import Rules, Runs
 from service.settings import Settings
 from service.shop import Shop
 from service.upkeep import Upkeep
 from service.webhooks import Webhooks
 
-__all__ = ["make_fetcher", "open_shop", "read_secret"]
+if TYPE_CHECKING:
+    import modal
+
+__all__ = ["make_fetcher", "open_modal_shop", "open_shop", "read_secret"]
 
 _SECRET_BYTES: Final = 32
 _DEFAULT_URL: Final = "http://127.0.0.1:8000"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Ports:
+    """The backends of one deployment: what `service.ports` asks for."""
+
+    jobs: JobStore
+    index: JobIndex
+    keys: KeyStore
+    ledger: Ledger
+    artifacts: ArtifactStore
+    roster: Roster
+    dispatcher: Dispatcher
 
 
 def open_shop(
     settings: Settings,
     *,
     base_url: str = _DEFAULT_URL,
-    dispatcher: Dispatcher | None = None,
     clock: Callable[[], datetime] = utc_now,
 ) -> Shop:
     """Open a shop in the data folder, its database there or wherever the settings say.
@@ -43,11 +61,10 @@ def open_shop(
     Args:
         settings: As the operator has them.
         base_url: What addresses in webhooks begin with, where the settings have no `public_url`.
-        dispatcher: Gets jobs to workers; by default these look for them.
         clock: Gives the time, UTC.
 
     Raises:
-        BackendAway: If the folder or the database can't be used.
+        BackendAway: If the folder, the secret or the database can't be used.
         ValueError: If `database_url` is no address of a database.
     """
     data = settings.data_dir.absolute()
@@ -56,9 +73,32 @@ def open_shop(
         secret = read_secret(settings)
     except OSError as error:
         raise BackendAway(f"{data} can't be used: {error.strerror}") from error
+    artifacts = DiskArtifacts(data / "files", clock)
+    database = _open_database(settings)
+    ports = Ports(
+        jobs=SqlJobs(database),
+        index=SqlIndex(database),
+        keys=SqlKeys(database),
+        ledger=SqlLedger(database),
+        artifacts=artifacts,
+        roster=SqlRoster(database),
+        dispatcher=PollingDispatcher(),
+    )
+    return wire(settings, ports, secret=secret, base_url=base_url, clock=clock, close=database.close)
+
+
+def _open_database(settings: Settings) -> Database:
     url = settings.database_url
-    database = Database.in_file(data / "film.db") if url is None else Database.at(url.get_secret_value())
-    return _wire(settings, database, secret, dispatcher or PollingDispatcher(), base_url=base_url, clock=clock)
+    try:
+        if url is None:
+            return Database.in_file(settings.data_dir.absolute() / "film.db")
+        return Database.at(url.get_secret_value())
+    except WrongSchema:
+        raise
+    except BackendAway as error:
+        cause = getattr(error.__cause__, "orig", None) or error.__cause__  # the driver's; it repeats no password
+        reason = " ".join(str(cause).split())
+        raise BackendAway(f"the database can't be used: {reason}") from error
 
 
 def make_fetcher(settings: Settings) -> Fetcher:
@@ -77,12 +117,21 @@ def read_secret(settings: Settings) -> bytes:
 
     Raises:
         OSError: If it can't be read or written.
+        BackendAway: If what the folder has is too short for one.
     """
     if settings.secret is not None:
         return settings.secret.get_secret_value().encode()
-    path = settings.data_dir / "secret"
-    with suppress(FileNotFoundError):
-        return path.read_bytes()
+    path = settings.data_dir.absolute() / "secret"
+    if not path.exists():
+        _write_secret(path)
+    secret = path.read_bytes().strip()
+    if len(secret) < _SECRET_BYTES:
+        raise BackendAway(f"{path} is no secret: it has fewer than {_SECRET_BYTES} characters")
+    return secret
+
+
+def _write_secret(path: Path) -> None:
+    """Make a secret, unless somebody is faster; nobody ever sees half of one."""
     mine = path.with_name(f".secret-{secrets.token_hex(8)}")
     descriptor = os.open(mine, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     try:
@@ -90,71 +139,125 @@ def read_secret(settings: Settings) -> bytes:
             file.write(secrets.token_hex(_SECRET_BYTES).encode())
             file.flush()
             os.fsync(file.fileno())
-        with suppress(FileExistsError):  # somebody was faster, and theirs it is
+        with suppress(FileExistsError):
             os.link(mine, path)
     finally:
         mine.unlink()
-    return path.read_bytes()
+    folder = os.open(path.parent, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        os.fsync(folder)  # keys that were given out are worthless without it
+    finally:
+        os.close(folder)
 
 
-def _wire(  # noqa: PLR0913 (what differs from shop to shop)
+def wire(  # noqa: PLR0913 (what differs from one deployment to another)
     settings: Settings,
-    database: Database,
-    secret: bytes,
-    dispatcher: Dispatcher,
+    ports: Ports,
     *,
+    secret: bytes,
     base_url: str,
     clock: Callable[[], datetime],
+    close: Callable[[], object] = lambda: None,
 ) -> Shop:
-    jobs, index, keys = SqlJobs(database), SqlIndex(database), SqlKeys(database)
-    ledger, roster = SqlLedger(database), SqlRoster(database)
-    artifacts = DiskArtifacts(settings.data_dir.absolute() / "files", clock)
+    """Put a shop together over whatever backends there are.
+
+    Args:
+        settings: As the operator has them.
+        ports: The backends.
+        secret: What keys are hashed and links signed with, 32 bytes at least.
+        base_url: What addresses in webhooks begin with, where the settings have no `public_url`.
+        clock: Gives the time, UTC.
+        close: Lets go of what the backends hold open.
+    """
     links = Links(secret, clock)
-    keep = timedelta(seconds=settings.keep_seconds)
-    intake = Intake(
-        artifacts,
-        links,
-        upload_seconds=settings.upload_seconds,
-        allow_http=settings.allow_http,
-        clock=clock,
-    )
-    rules = Rules(
-        lease=timedelta(seconds=settings.lease_seconds),
-        retries=settings.retries,
-        queue=timedelta(seconds=settings.queue_seconds),
-    )
-    runs = Runs(jobs=jobs, index=index, ledger=ledger, artifacts=artifacts, rules=rules, clock=clock)
-    orders = Orders(
-        jobs=jobs,
-        index=index,
-        ledger=ledger,
-        artifacts=artifacts,
-        dispatcher=dispatcher,
-        intake=intake,
-        runs=runs,
-        terms=Terms(minimum_hold=settings.minimum_hold, jobs_per_key=settings.jobs_per_key, keep=keep),
-        clock=clock,
-    )
-    upkeep = Upkeep(
-        jobs=jobs,
-        index=index,
-        ledger=ledger,
-        artifacts=artifacts,
-        dispatcher=dispatcher,
-        runs=runs,
-        keep=keep,
-        keep_uploads=timedelta(seconds=settings.upload_seconds),
-        clock=clock,
-    )
+    runs = _runs(settings, ports, clock)
 
     def body_of(job: Job) -> Mapping[str, Any]:
         from service.web.bodies import result_body
 
         return result_body(shop, job, base_url=str(settings.public_url or base_url).rstrip("/"))
 
-    courier = Courier(
-        jobs=jobs,
-        index=index,
+    shop = Shop(
+        settings=settings,
+        clock=clock,
+        access=Access(
+            ports.keys, ports.ledger, secret=secret, requests_per_minute=settings.requests_per_minute, clock=clock
+        ),
+        orders=_orders(settings, ports, runs, links, clock),
+        runs=runs,
+        upkeep=_upkeep(settings, ports, runs, clock),
+        courier=_courier(settings, ports, secret, body_of, clock),
+        links=links,
+        jobs=ports.jobs,
+        index=ports.index,
+        keys=ports.keys,
+        ledger=ports.ledger,
+        artifacts=ports.artifacts,
+        roster=ports.roster,
+        close=close,
+    )
+    return shop
+
+
+def _runs(settings: Settings, ports: Ports, clock: Callable[[], datetime]) -> Runs:
+    rules = Rules(
+        lease=timedelta(seconds=settings.lease_seconds),
+        retries=settings.retries,
+        queue=timedelta(seconds=settings.queue_seconds),
+    )
+    return Runs(
+        jobs=ports.jobs, index=ports.index, ledger=ports.ledger, artifacts=ports.artifacts, rules=rules, clock=clock
+    )
+
+
+def _orders(settings: Settings, ports: Ports, runs: Runs, links: Links, clock: Callable[[], datetime]) -> Orders:
+    return Orders(
+        jobs=ports.jobs,
+        index=ports.index,
+        ledger=ports.ledger,
+        artifacts=ports.artifacts,
+        dispatcher=ports.dispatcher,
+        intake=Intake(
+            ports.artifacts,
+            links,
+            upload_seconds=settings.upload_seconds,
+            allow_http=settings.allow_http,
+            clock=clock,
+        ),
+        runs=runs,
+        terms=Terms(
+            minimum_hold=settings.minimum_hold,
+            jobs_per_key=settings.jobs_per_key,
+            keep=timedelta(seconds=settings.keep_seconds),
+        ),
+        clock=clock,
+    )
+
+
+def _upkeep(settings: Settings, ports: Ports, runs: Runs, clock: Callable[[], datetime]) -> Upkeep:
+    return Upkeep(
+        jobs=ports.jobs,
+        index=ports.index,
+        ledger=ports.ledger,
+        artifacts=ports.artifacts,
+        dispatcher=ports.dispatcher,
+        runs=runs,
+        keep=timedelta(seconds=settings.keep_seconds),
+        keep_uploads=timedelta(seconds=settings.upload_seconds),
+        clock=clock,
+    )
+
+
+def _courier(
+    settings: Settings,
+    ports: Ports,
+    secret: bytes,
+    body_of: Callable[[Job], Mapping[str, Any]],
+    clock: Callable[[], datetime],
+) -> Courier:
+    return Courier(
+        jobs=ports.jobs,
+        index=ports.index,
         webhooks=Webhooks(
             secret=secret,
             seconds=settings.webhook_seconds,
@@ -166,20 +269,3 @@ def _wire(  # noqa: PLR0913 (what differs from shop to shop)
         seconds=settings.webhook_seconds,
         clock=clock,
     )
-    shop = Shop(
-        settings=settings,
-        clock=clock,
-        access=Access(keys, ledger, secret=secret, requests_per_minute=settings.requests_per_minute, clock=clock),
-        orders=orders,
-        runs=runs,
-        upkeep=upkeep,
-        courier=courier,
-        links=links,
-        jobs=jobs,
-        index=index,
-        keys=keys,
-        ledger=ledger,
-        artifacts=artifacts,
-        roster=roster,
-    )
-    return shop

@@ -35,6 +35,11 @@ class Settings(BaseSettings):
         description="what keys are hashed and links signed with; made and kept in the data folder where not given. "
         "Machines that share a database need the same",
     )
+    team_keys: SecretStr | None = Field(
+        None,
+        description="NAME:KEY pairs, parted by commas, as `film-service keys mint` prints them: instead of accounts "
+        "in a database, these keys are good and nothing costs credits",
+    )
     public_url: Annotated[HttpUrl, AfterValidator(_base_url)] | None = Field(
         None, description="address that callers reach the service at, where a proxy stands before it"
     )
@@ -43,6 +48,11 @@ class Settings(BaseSettings):
     model: str | None = Field(None, description="weight set that is used where a request names none")
     network_memory_bytes: int = Field(
         4096 * MiB, ge=64 * MiB, description="memory that the network of a worker may use"
+    )
+    piece_megapixels: float = Field(
+        1000,
+        gt=0,
+        description="on Modal, what a piece of a clip comes to: its output frames times their million pixels",
     )
     lease_seconds: float = Field(
         30, gt=1, description="a worker that gives no sign of life for so long has lost its job"

@@ -30,6 +30,7 @@ class Shop:
         courier: Tells webhooks.
         links: Makes and checks links to files.
         jobs, index, keys, ledger, artifacts, roster: The ports themselves.
+        close: Lets go of what the ports hold open; nothing is done with the shop after that.
     """
 
     settings: Settings
@@ -46,3 +47,4 @@ class Shop:
     ledger: Ledger
     artifacts: ArtifactStore
     roster: Roster
+    close: Callable[[], object] = lambda: None

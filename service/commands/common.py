@@ -2,7 +2,8 @@
 
 import argparse
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +13,7 @@ from service.bootstrap import open_shop
 from service.settings import Settings
 from service.shop import Shop
 
-__all__ = ["SettingsError", "add_data", "add_json", "print_rows", "read_settings", "shop_of"]
+__all__ = ["SettingsError", "add_data", "add_json", "opened", "print_rows", "read_settings", "shop_of"]
 
 
 class SettingsError(Exception):
@@ -54,6 +55,16 @@ def shop_of(settings: Settings, **options: Any) -> Shop:
         return open_shop(settings, **options)
     except ValueError as error:
         raise SettingsError("FILM_DATABASE_URL: must be of the form postgresql://user:password@host/name") from error
+
+
+@contextmanager
+def opened(arguments: argparse.Namespace) -> Iterator[Shop]:
+    """Open the shop that a command line is about, and close it afterwards; raises as `read_settings` and `shop_of`."""
+    shop = shop_of(read_settings(arguments))
+    try:
+        yield shop
+    finally:
+        shop.close()
 
 
 def print_rows(rows: Sequence[dict[str, Any]], *, as_json: bool) -> None:

@@ -8,9 +8,9 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from service.accounts import Key
+from service.accounts import Key, Usage, plain
 from service.bootstrap import read_secret
-from service.commands.common import add_data, add_json, print_rows, read_settings, shop_of
+from service.commands.common import add_data, add_json, opened, print_rows
 from service.errors import NotFound
 from service.ports import KeyStore
 from service.webhooks import signing_secret
@@ -18,9 +18,11 @@ from service.webhooks import signing_secret
 __all__ = ["add_parser"]
 
 _UNITS = {"m": timedelta(minutes=1), "h": timedelta(hours=1), "d": timedelta(days=1), "w": timedelta(weeks=1)}
-_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._@-]{0,99}", re.ASCII)
+_NAME = re.compile(r"[A-Za-z0-9._@-]{1,64}", re.ASCII)
 _MOST_CREDITS = Decimal(10**9)
 _MOST_DAYS = timedelta(days=36_500)
+_MOST_SKEW = timedelta(days=1)  # of the clock of whoever made a hold
+_ALL = 10**9  # holds
 
 
 def add_parser(subparsers: Any) -> None:
@@ -32,7 +34,9 @@ def add_parser(subparsers: Any) -> None:
     create.add_argument(
         "--expires", type=_span, metavar="SPAN", help="when it ends to be good: 12h, 30d; default never"
     )
-    add_json(_action(keys, "list", _list, "show all keys"))
+    listing = _action(keys, "list", _list, "show keys")
+    listing.add_argument("name", type=_name, nargs="?", metavar="NAME", help="the account; default all")
+    add_json(listing)
     revoke = _action(keys, "revoke", _revoke, "make a key good for nothing")
     revoke.add_argument("key_id", metavar="KEY_ID", help="as `keys list` shows it")
 
@@ -62,16 +66,16 @@ def _action(group: Any, name: str, run: Any, help: str) -> argparse.ArgumentPars
 
 
 def _create(arguments: argparse.Namespace) -> int:
-    shop = shop_of(read_settings(arguments))
-    text, key = shop.access.create_key(arguments.name, credits=arguments.credits, valid_for=arguments.expires)
+    with opened(arguments) as shop:
+        text, key = shop.access.create_key(arguments.name, credits=arguments.credits, valid_for=arguments.expires)
     print(text, flush=True)  # alone on standard output, for scripts
     print(f"film-service: {key.key_id} of {key.account_id}; the key is shown this once", file=sys.stderr)
     return 0
 
 
 def _list(arguments: argparse.Namespace) -> int:
-    shop = shop_of(read_settings(arguments))
-    now = shop.clock()
+    with opened(arguments) as shop:
+        keys, now = _keys_of(shop.keys, arguments.name), shop.clock()
     rows = [
         {
             "key_id": key.key_id,
@@ -81,41 +85,46 @@ def _list(arguments: argparse.Namespace) -> int:
             "created_at": key.created_at.isoformat(timespec="seconds"),
             "expires_at": key.expires_at and key.expires_at.isoformat(timespec="seconds"),
         }
-        for key in shop.keys.keys()  # noqa: SIM118 (a store, no dictionary)
+        for key in keys
     ]
     print_rows(rows, as_json=arguments.json)
     return 0
 
 
 def _revoke(arguments: argparse.Namespace) -> int:
-    shop = shop_of(read_settings(arguments))
-    if not shop.keys.revoke(arguments.key_id, shop.clock()):
-        raise NotFound(f"there is no key {arguments.key_id}; `film-service keys list` shows those there are")
+    with opened(arguments) as shop:
+        if not shop.keys.revoke(arguments.key_id, shop.clock()):
+            raise NotFound(f"there is no key {arguments.key_id}; `film-service keys list` shows those there are")
     return 0
 
 
 def _grant(arguments: argparse.Namespace) -> int:
-    shop = shop_of(read_settings(arguments))
-    _keys_of(shop.keys, arguments.name)
-    print(_plain(shop.ledger.grant(arguments.name, arguments.credits, shop.clock())))
+    with opened(arguments) as shop:
+        _keys_of(shop.keys, arguments.name)
+        print(plain(shop.ledger.grant(arguments.name, arguments.credits, shop.clock())))
     return 0
 
 
 def _show(arguments: argparse.Namespace) -> int:
-    shop = shop_of(read_settings(arguments))
-    keys = shop.keys.keys() if arguments.name is None else _keys_of(shop.keys, arguments.name)
-    usage = {used.key_id: used for used in shop.ledger.usage(arguments.name)}
+    with opened(arguments) as shop:
+        keys = _keys_of(shop.keys, arguments.name)
+        usage = {used.key_id: used for used in shop.ledger.usage(arguments.name)}
+        balances = {name: shop.ledger.balance(name) for name in {key.account_id for key in keys}}
+        held: dict[str, Decimal] = {}
+        for hold in shop.ledger.open_holds(shop.clock() + _MOST_SKEW, _ALL):
+            held[hold.account_id] = held.get(hold.account_id, Decimal(0)) + hold.credits
     rows = []
     for key in keys:
-        used = usage.get(key.key_id)
+        used = usage.get(key.key_id) or Usage(key_id=key.key_id, jobs=0, frames=0, credits=Decimal(0))
         rows.append(
             {
                 "account": key.account_id,
-                "balance": _plain(shop.ledger.balance(key.account_id)),
+                "balance": plain(balances[key.account_id]),
+                "held": plain(held.get(key.account_id, Decimal(0))),
                 "key_id": key.key_id,
-                "jobs": used.jobs if used else 0,
-                "frames": used.frames if used else 0,
-                "credits": _plain(used.credits if used else Decimal(0)),
+                "jobs": used.jobs,
+                "frames": used.frames,
+                "credits": plain(used.credits),
             }
         )
     print_rows(rows, as_json=arguments.json)
@@ -123,22 +132,22 @@ def _show(arguments: argparse.Namespace) -> int:
 
 
 def _secret(arguments: argparse.Namespace) -> int:
-    settings = read_settings(arguments)
-    _keys_of(shop_of(settings).keys, arguments.name)
-    print(signing_secret(read_secret(settings), arguments.name))
+    with opened(arguments) as shop:
+        _keys_of(shop.keys, arguments.name)
+        print(signing_secret(read_secret(shop.settings), arguments.name))
     return 0
 
 
-def _keys_of(keys: KeyStore, name: str) -> Sequence[Key]:
+def _keys_of(keys: KeyStore, name: str | None) -> Sequence[Key]:
     found = keys.keys(name)
-    if not found:
+    if not found and name is not None:
         raise NotFound(f"there is no account {name}; `film-service keys create {name}` makes it")
     return found
 
 
 def _name(text: str) -> str:
     if not _NAME.fullmatch(text):
-        raise argparse.ArgumentTypeError("must be letters, digits and . _ @ - only, 100 at most")
+        raise argparse.ArgumentTypeError("must be letters, digits and . _ @ - only, 64 at most")
     return text
 
 
@@ -165,8 +174,3 @@ def _span(text: str) -> timedelta:
     if not timedelta(0) < span <= _MOST_DAYS:
         raise argparse.ArgumentTypeError("must be a span such as 12h, 30d or 8w")
     return span
-
-
-def _plain(credits: Decimal) -> str:
-    """Write credits without an exponent or idle zeros."""
-    return f"{credits.normalize():f}"

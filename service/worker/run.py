@@ -113,10 +113,11 @@ class _Run:
         return source
 
     def _work(self, planned: Plan, folder: Path, runner: SegmentRunner) -> Work:
-        retiming = planned.recipe.retiming
-        segments = [Segment(start=0, stop=planned.recipe.clip.frame_count)]
-        if runner.segment_frames is not None:
-            segments = plan_segments(retiming, most_frames=runner.segment_frames)
+        clip, retiming = planned.recipe.clip, planned.recipe.retiming
+        segments = [Segment(start=0, stop=clip.frame_count)]
+        most_frames = runner.most_frames(clip.width * clip.height)
+        if most_frames is not None:
+            segments = plan_segments(retiming, most_frames=most_frames)
         return Work(
             recipe=planned.recipe,
             segments=segments,

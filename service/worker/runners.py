@@ -41,9 +41,8 @@ class Work:
 class SegmentRunner(Protocol):
     """Makes pieces."""
 
-    @property
-    def segment_frames(self) -> int | None:
-        """Most output frames of a piece; None where a clip is made in one."""
+    def most_frames(self, pixels: int) -> int | None:
+        """Give the most output frames of a piece whose frames have so many pixels; None where a clip is made in one."""
         ...
 
     def run(self, work: Work) -> list[MadeSegment]:
@@ -93,11 +92,12 @@ class Networks:
 class LocalRunner:
     """Makes a clip in one piece, with a network in this process."""
 
-    segment_frames = None
-
     def __init__(self, networks: Networks) -> None:
         """Take the networks."""
         self._networks = networks
+
+    def most_frames(self, pixels: int) -> None:
+        """Give None: one process makes no clip sooner in pieces."""
 
     def run(self, work: Work) -> list[MadeSegment]:
         """Make all pieces, one after the other."""

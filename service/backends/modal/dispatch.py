@@ -1,12 +1,13 @@
-"""Jobs begun by the platform: a call for each, which starts a container where none is free."""
+"""Workers that the platform has: a call begins a job, and starts a container where none is free."""
 
 from collections.abc import Callable
+from datetime import datetime
 
 import modal
 
 from service.errors import BackendAway
 
-__all__ = ["SpawnDispatcher"]
+__all__ = ["ElasticRoster", "SpawnDispatcher"]
 
 
 class SpawnDispatcher:
@@ -29,3 +30,16 @@ class SpawnDispatcher:
 
     def cancel(self, job_id: str) -> None:
         """Do nothing: whoever works on the job, or on a piece of it, looks about once a second whether it has ended."""
+
+
+class ElasticRoster:
+    """`Roster` of workers that come when there is work: who is there now says nothing."""
+
+    def sign(self, worker: str, at: datetime) -> None:
+        """Note nothing."""
+
+    def leave(self, worker: str) -> None:
+        """Note nothing."""
+
+    def alive(self, since: datetime) -> None:
+        """Give None, for as many as are needed."""

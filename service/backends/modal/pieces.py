@@ -37,7 +37,7 @@ class MapRunner:
         make: Callable[..., Any],
         volume: modal.Volume,
         progress: modal.Dict,
-        segment_frames: int,
+        megapixels: float,
     ) -> None:
         """Take the job, and what the platform has.
 
@@ -46,14 +46,18 @@ class MapRunner:
             make: `Function.map` of what makes a `PieceOrder` into a `MadeSegment` or a FilmError.
             volume: Where source and pieces lie.
             progress: Where pieces tell how far they are.
-            segment_frames: Most output frames of a piece.
+            megapixels: Most that all output frames of a piece have together.
         """
         assert job.claim is not None, "only a claimed job has pieces"
         self._job_id, self._attempt = job.job_id, job.claim.attempt
         self._make = make
         self._volume = volume
         self._progress = progress
-        self.segment_frames: int | None = segment_frames
+        self._pixels = megapixels * 1e6
+
+    def most_frames(self, pixels: int) -> int:
+        """Give the most output frames of a piece, where frames have so many pixels."""
+        return max(1, int(self._pixels / pixels))
 
     def run(self, work: Work) -> list[Any]:
         """Have all pieces made, in the order of the segments; their files can be read here afterwards.
