@@ -34,6 +34,8 @@ def add_parser(subparsers: Any) -> None:
     create.add_argument(
         "--expires", type=_span, metavar="SPAN", help="when it ends to be good: 12h, 30d; default never"
     )
+    mint = _action(keys, "mint", _mint, "make a key for FILM_TEAM_KEYS; it is stored nowhere")
+    mint.add_argument("name", type=_name, metavar="NAME", help="whose it is")
     listing = _action(keys, "list", _list, "show keys")
     listing.add_argument("name", type=_name, nargs="?", metavar="NAME", help="the account; default all")
     add_json(listing)
@@ -70,6 +72,11 @@ def _create(arguments: argparse.Namespace) -> int:
         text, key = shop.access.create_key(arguments.name, credits=arguments.credits, valid_for=arguments.expires)
     print(text, flush=True)  # alone on standard output, for scripts
     print(f"film-service: {key.key_id} of {key.account_id}; the key is shown this once", file=sys.stderr)
+    return 0
+
+
+def _mint(arguments: argparse.Namespace) -> int:
+    print(f"{arguments.name}:{mint_key()}", flush=True)
     return 0
 
 
