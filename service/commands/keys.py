@@ -8,7 +8,7 @@ from datetime import timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from service.accounts import Key, Usage, plain
+from service.accounts import Key, Usage, mint_key, plain
 from service.bootstrap import read_secret
 from service.commands.common import add_data, add_json, opened, print_rows
 from service.errors import NotFound
