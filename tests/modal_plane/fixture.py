@@ -138,7 +138,7 @@ class Plane:
     def close(self) -> None:
         """End the plane and all its containers."""
         if "client" in vars(self):
-            self.client._close()  # noqa: SLF001  # the only way to end it before the interpreter does
+            self.client.close()
             del self.client
         self._process.terminate()
         try:
@@ -174,7 +174,7 @@ class Plane:
         from modal_proto import api_pb2 as api
 
         client = Client(self.url, api.CLIENT_TYPE_CLIENT, CREDENTIALS)
-        client._open()  # noqa: SLF001  # what `from_credentials` does, which knows one server only
+        client.__enter__()  # `close` is the other half
         return client
 
     def modal(self, *arguments: str, extra: Mapping[str, str] | None = None, seconds: float = 60) -> str:

@@ -198,7 +198,7 @@ class Pool:
                 self._requeue(left)
         if not container.ready and container.killed != "stop":
             self.failed_starts += 1
-            self._paused_until = time.monotonic() + min(0.25 * 2**self.failed_starts, LONGEST_PAUSE)
+            self._paused_until = time.monotonic() + min(0.05 * 2**self.failed_starts, LONGEST_PAUSE)
             if self.failed_starts >= STARTS:
                 self._fail_pending(container.result or crashed)
         self.scale()

@@ -1,0 +1,107 @@
+"""Calling what was deployed, as any client does."""
+
+import concurrent.futures
+import os
+from pathlib import Path
+
+import modal
+import pytest
+
+from tests.modal_plane.fixture import Plane, eventually
+
+APPS = Path(__file__).parent / "apps"
+
+
+@pytest.fixture
+def multiplier(plane: Plane) -> modal.Cls:
+    return modal.Cls.from_name("sample", "Multiplier", client=plane.client)
+
+
+def _function(plane: Plane, name: str) -> modal.Function:
+    return modal.Function.from_name("sample", name, client=plane.client)
+
+
+def test_a_method_is_called_on_an_instance_with_its_parameters(multiplier: modal.Cls) -> None:
+    assert multiplier().times.remote(3)[0] == 30
+    assert multiplier(factor=7).times.remote(3)[0] == 21
+
+
+def test_enter_runs_once_for_a_container_and_exit_when_it_ends(plane: Plane) -> None:
+    brief = modal.Cls.from_name("sample", "Brief", client=plane.client)()
+    brief.run.remote()
+    brief.run.remote()
+    eventually(lambda: "left" in plane.logs("Brief"))
+    assert plane.logs("Brief").split() == ["entered", "ran", "ran", "left"]
+
+
+def test_an_error_while_entering_is_raised_to_the_caller(plane: Plane) -> None:
+    broken = modal.Cls.from_name("sample", "Broken", client=plane.client)
+    with pytest.raises(LookupError, match="no weights here"):
+        broken().run.remote()
+
+
+def test_map_gives_results_in_order(multiplier: modal.Cls) -> None:
+    assert [product for product, _ in multiplier().times.map(range(20))] == [10 * number for number in range(20)]
+
+
+def test_a_map_with_failures_gives_them_where_they_are_asked_for(plane: Plane) -> None:
+    results = list(_function(plane, "flaky").map(["a", "b"], [1, 9], return_exceptions=True))
+    assert results[0] == 1
+    assert isinstance(results[1], ValueError)
+
+
+def test_a_spawned_call_is_fetched_by_its_id(plane: Plane) -> None:
+    call = _function(plane, "wait").spawn(0.3)
+    with pytest.raises(TimeoutError):
+        call.get(timeout=0)
+    again = modal.FunctionCall.from_id(call.object_id, client=plane.client)
+    assert again.get(timeout=20).startswith("ta-")
+
+
+def test_many_spawned_calls_from_many_threads_all_end(plane: Plane) -> None:
+    together = _function(plane, "together")
+    with concurrent.futures.ThreadPoolExecutor(8) as threads:
+        calls = list(threads.map(lambda _: together.spawn(0.0), range(40)))
+    assert all(call.get(timeout=20) for call in calls)
+
+
+def test_a_cancelled_call_is_interrupted_and_its_container_works_on(plane: Plane) -> None:
+    function, seen = _function(plane, "wait"), modal.Dict.from_name("seen", client=plane.client)
+    call = function.spawn(60, "to-cancel")
+    eventually(lambda: "to-cancel/1" in seen)
+    (container,) = plane.containers("wait")
+    call.cancel()
+    with pytest.raises(modal.exception.RemoteError):
+        call.get(timeout=10)
+    assert function.remote(0) == container.id
+
+
+def test_a_call_is_cancelled_together_with_its_container(plane: Plane) -> None:
+    function, seen = _function(plane, "wait"), modal.Dict.from_name("seen", client=plane.client)
+    call = function.spawn(60, "to-terminate")
+    eventually(lambda: "to-terminate/1" in seen)
+    running = next(each for each in plane.containers("wait") if each.running)
+    call.cancel(terminate_containers=True)
+    with pytest.raises(modal.exception.Error):
+        call.get(timeout=10)
+    eventually(lambda: running.id not in {each.id for each in plane.containers()})
+
+
+def test_a_generator_gives_its_values_one_by_one(plane: Plane) -> None:
+    assert list(_function(plane, "countdown").remote_gen(3)) == [3, 2, 1]
+
+
+def test_arguments_and_results_of_megabytes_go_through(multiplier: modal.Cls) -> None:
+    large = os.urandom(5_000_000)
+    assert multiplier().echo.remote(large) == large
+    assert multiplier().echo.spawn(large[:20_000]).get() == large[:20_000]
+
+
+def test_a_local_entrypoint_runs_with_the_app(plane: Plane) -> None:
+    printed = plane.run(str(APPS / "sample.py"), "--number", "4")
+    assert "product: 40" in printed
+
+
+def test_an_app_that_is_not_deployed_is_not_found(plane: Plane) -> None:
+    with pytest.raises(modal.exception.NotFoundError):
+        modal.Function.from_name("nowhere", "nothing", client=plane.client).remote()

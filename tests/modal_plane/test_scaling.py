@@ -1,0 +1,50 @@
+"""How many containers there are."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import modal
+import pytest
+
+from tests.modal_plane.fixture import Plane, eventually
+
+APPS = Path(__file__).parent / "apps"
+
+
+@pytest.fixture(scope="module")
+def standing(plane: Plane) -> Iterator[modal.Function]:
+    plane.deploy(APPS / "standing.py")
+    yield modal.Function.from_name("standing", "ready", client=plane.client)
+    plane.modal("app", "stop", "--yes", "standing")
+
+
+def test_a_minimum_of_containers_waits_for_inputs_and_a_buffer_joins_it_for_the_next(
+    plane: Plane,
+    standing: modal.Function,
+) -> None:
+    eventually(lambda: [each.ready for each in plane.containers("ready")] == [True])
+    call = standing.spawn(1.0)
+    eventually(lambda: len(plane.containers("ready")) == 2)
+    call.get()
+    eventually(lambda: len(plane.containers("ready")) == 1)
+
+
+def test_a_map_gets_as_many_containers_as_the_app_allows(plane: Plane) -> None:
+    wide = modal.Function.from_name("sample", "wide", client=plane.client)
+    ids = set(wide.map([0.4] * 6))
+    assert len(ids) == 2
+    assert {each.id for each in plane.containers("wide")} == ids
+
+
+def test_a_container_takes_as_many_inputs_at_once_as_it_may(plane: Plane) -> None:
+    together = modal.Function.from_name("sample", "together", client=plane.client)
+    calls = [together.spawn(0.5) for _ in range(4)]
+    eventually(lambda: [len(each.running) for each in plane.containers("together")] == [4])
+    assert len({call.get() for call in calls}) == 1
+
+
+def test_a_container_that_is_told_to_be_brief_ends_when_it_has_been_idle(plane: Plane) -> None:
+    brief = modal.Cls.from_name("sample", "Brief", client=plane.client)()
+    brief.run.remote()
+    assert plane.containers("Brief")
+    eventually(lambda: not plane.containers("Brief"))
