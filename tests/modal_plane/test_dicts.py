@@ -65,4 +65,4 @@ def test_a_named_dict_is_there_for_whoever_knows_the_name(plane: Plane) -> None:
     modal.Dict.from_name("named", create_if_missing=True, client=plane.client)["key"] = "value"
     assert modal.Dict.from_name("named", client=plane.client)["key"] == "value"
     with pytest.raises(modal.exception.NotFoundError):
-        modal.Dict.from_name("unheard of", client=plane.client).len()
+        modal.Dict.from_name("unheard-of", client=plane.client).len()

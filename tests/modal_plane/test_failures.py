@@ -44,7 +44,7 @@ def test_an_input_that_keeps_killing_its_container_fails_in_the_end(plane: Plane
         _function(plane, "dies").remote("deadly")
 
 
-def test_calls_of_an_app_that_is_stopped_end(plane: Plane, seen: modal.Dict) -> None:
+def test_the_input_of_a_container_that_is_stopped_is_run_again(plane: Plane, seen: modal.Dict) -> None:
     call = _function(plane, "wait").spawn(60, "stopped")
     eventually(lambda: "stopped/1" in seen)
     (running,) = plane.containers("wait")

@@ -30,5 +30,5 @@ def test_only_functions_with_a_schedule_are_fired(plane: Plane) -> None:
 def test_time_can_be_made_to_pass_faster(tmp_path: Path) -> None:
     with Plane(tmp_path, period_scale=0.001) as plane:
         plane.deploy(APPS / "sample.py")
-        seen = modal.Dict.from_name("seen", client=plane.client)
+        seen = modal.Dict.from_name("seen", create_if_missing=True, client=plane.client)
         eventually(lambda: seen.get("sweeps", 0) >= 2)

@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from modal_proto import api_pb2 as api
 
 from tests.modal_plane.calls import Input
+from tests.modal_plane.errors import Missing
 from tests.modal_plane.rpc import Ask, rpc
 
 __all__: list[str] = []
@@ -41,6 +42,14 @@ def task_list(ask: Ask[api.TaskListRequest]) -> api.TaskListResponse:
         if ask.message.app_id in ("", app.id):
             listed.tasks.add(task_id=container.id, app_id=app.id, app_description=app.name)
     return listed
+
+
+@rpc
+def task_get_info(ask: Ask[api.TaskGetInfoRequest]) -> api.TaskGetInfoResponse:
+    container = ask.cluster.containers.get(ask.message.task_id)
+    if not container:
+        raise Missing(f"container {ask.message.task_id} not found")
+    return api.TaskGetInfoResponse(app_id=container.pool.app.id, info=api.TaskInfo(id=container.id))
 
 
 @rpc
