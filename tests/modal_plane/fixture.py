@@ -105,7 +105,8 @@ class Plane:
         Raises:
             PlaneFailed: If it doesn't say within 30 s that it is ready.
         """
-        command = [sys.executable, "-m", "tests.modal_plane", "--port", "0", "--state", str(self._state)]
+        command = [sys.executable, "-m", "tests.modal_plane", "--state", str(self._state)]
+        self._settings.setdefault("port", 0)
         for name, value in self._settings.items():
             flag = f"--{name.replace('_', '-')}"
             command += ([flag] if value else []) if isinstance(value, bool) else [flag, str(value)]
@@ -126,21 +127,21 @@ class Plane:
         except queue.Empty:
             told = None
         if told is None:
-            self.close()
+            self.end()
             raise PlaneFailed(f"the plane did not start:\n{self.output}")
         self.url, self._http_url = told
         return self
 
     def __exit__(self, *_: object) -> None:
         """End the plane and all its containers."""
-        self.close()
+        self.end()
 
-    def close(self) -> None:
-        """End the plane and all its containers."""
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """End the plane, and with it all its containers, by a signal; give its exit status."""
         if "client" in vars(self):
             self.client.close()
             del self.client
-        self._process.terminate()
+        self._process.send_signal(number)
         try:
             self._process.wait(timeout=20)
         except subprocess.TimeoutExpired:
@@ -149,6 +150,7 @@ class Plane:
         self._reader.join()
         if self._process.stdout:
             self._process.stdout.close()
+        return self._process.returncode
 
     def _read(self, ready: queue.SimpleQueue[tuple[str, str] | None]) -> None:
         for line in self._process.stdout or ():
