@@ -44,11 +44,10 @@ async def serve(settings: Settings, ready: Callable[[str, str], None]) -> None:
     log.debug("serving %s", ", ".join(rpcs.__all__))
     server = Server([Service(cluster)])
     await server.start(sock=grpc_socket)
-    ready(url, http_url)
-
     stop = asyncio.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    ready(url, http_url)
     running, stopping = asyncio.create_task(cluster.run()), asyncio.create_task(stop.wait())
     await asyncio.wait([running, stopping], return_when=asyncio.FIRST_COMPLETED)
     running.cancel()

@@ -25,7 +25,7 @@ def test_running_work_ends_in_the_old_version_and_new_work_runs_in_the_new_one(p
 
 def test_recreating_an_app_interrupts_its_containers_and_runs_their_inputs_again(plane: Plane) -> None:
     plane.deploy(APPS / "versions.py", {"VERSION": "3"})
-    call = modal.Function.from_name("versions", "version", client=plane.client).spawn(4)
+    call = modal.Function.from_name("versions", "version", client=plane.client).spawn(60, only_in="3")
     eventually(lambda: "running 3" in plane.logs("version"))
     plane.modal("deploy", "--strategy", "recreate", str(APPS / "versions.py"), extra={"VERSION": "4"})
     assert call.get(timeout=20) == "4"

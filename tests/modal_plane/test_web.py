@@ -22,7 +22,7 @@ LIMIT = 1.0  # seconds, for the 150 of the service
 def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     settings = {"web_timeout_seconds": LIMIT, "proxy_token": "wk-1:ws-2"}
     with Plane(tmp_path_factory.mktemp("site"), **settings) as plane:
-        plane.deploy(APPS / "site.py")
+        plane.deploy(APPS / "pages.py")
         yield plane
 
 

@@ -10,9 +10,10 @@ VERSION = {"VERSION": os.environ.get("VERSION", "1")}
 
 
 @app.function(env=VERSION, max_containers=1)
-def version(seconds: float = 0.0) -> str:
+def version(seconds: float = 0.0, only_in: str = "") -> str:
     print("running", os.environ["VERSION"])
-    time.sleep(seconds)
+    if only_in in ("", os.environ["VERSION"]):
+        time.sleep(seconds)
     return os.environ["VERSION"]
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import modal
 
-app = modal.App("site", image=modal.Image.debian_slim(python_version="3.11"))
+app = modal.App("pages", image=modal.Image.debian_slim(python_version="3.11"))
 
 
 @app.function(timeout=5)
