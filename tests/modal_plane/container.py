@@ -37,6 +37,7 @@ class Container:
         self.pool, self.cluster, self.id = pool, pool.cluster, fresh_id("ta")
         self.running: dict[str, Input] = {}
         self.started = self._idle_since = time.monotonic()
+        self.enqueued_at = time.time()
         self.told_to_end = 0.0
         self.ready = self.draining = self.outdated = False
         self.cancelled: list[str] = []

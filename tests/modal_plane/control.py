@@ -24,6 +24,7 @@ class Control:
             web.get("/plane", self.plane),
             web.get("/plane/containers", self.containers),
             web.post("/plane/containers/{id}/signal/{number}", self.send_signal),
+            web.post("/plane/containers/{id}/drain", self.drain),
             web.get("/plane/logs/{function}", self.logs),
             web.get("/plane/functions", self.functions),
             web.post("/plane/fire/{function}", self.fire),
@@ -45,6 +46,13 @@ class Control:
             os.killpg(container.pid, number)
         else:
             os.kill(container.pid, number)
+        return web.json_response({"pid": container.pid})
+
+    async def drain(self, request: web.Request) -> web.Response:
+        container = self._cluster.containers.get(request.match_info["id"])
+        if not container:
+            return web.Response(status=404, text="no such container")
+        container.drain()
         return web.json_response({"pid": container.pid})
 
     async def logs(self, request: web.Request) -> web.Response:

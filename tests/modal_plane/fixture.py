@@ -209,9 +209,9 @@ class Plane:
         """Deploy an app from its file, with `extra` environment, and give what was printed."""
         return self.modal("deploy", str(app), extra=extra)
 
-    def run(self, app: str, *arguments: str, seconds: float = 60) -> str:
+    def run(self, app: Path | str, *arguments: str, extra: Mapping[str, str] | None = None) -> str:
         """Run `modal run FILE[::FUNCTION] ARGUMENTS`, and give what was printed."""
-        return self.modal("run", app, *arguments, seconds=seconds)
+        return self.modal("run", str(app), *arguments, extra=extra)
 
     # Looking into it.
 
@@ -243,6 +243,10 @@ class Plane:
     def kill(self, container: ContainerState, number: int = signal.SIGKILL) -> None:
         """Send a container a signal; the plane takes it for one that crashed."""
         self._ask(f"/plane/containers/{container.id}/signal/{int(number)}", post=True)
+
+    def stop(self, container: ContainerState) -> None:
+        """Let a container finish what it has and end, exit hooks and all, as the autoscaler would."""
+        self._ask(f"/plane/containers/{container.id}/drain", post=True)
 
     def fire(self, function: str, *, seconds: float = 60) -> None:
         """Run a scheduled function now, and wait until it has ended.

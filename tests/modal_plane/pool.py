@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 __all__ = ["Pool"]
 
 Result = api.GenericResult
-STARTS = 3  # how often in a row containers may fail to start before waiting inputs fail
+STARTS = 2  # how often in a row containers may fail to start before waiting inputs fail
 LONGEST_PAUSE = 30.0  # seconds between failing starts
 LIMIT = 300  # seconds that an input, or a start, may take where the app doesn't say
 IDLE = 60  # seconds that a container may be idle where the app doesn't say

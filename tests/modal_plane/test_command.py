@@ -1,11 +1,11 @@
 """The command that starts a plane, and its end."""
 
+import io
 import os
 import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import modal
@@ -26,37 +26,40 @@ def _alive(pid: int) -> bool:
 
 
 @pytest.fixture
-def busy(tmp_path: Path) -> Iterator[tuple[Plane, int]]:
-    """A plane whose container works, and the container's process."""
-    with Plane(tmp_path) as plane:
-        plane.deploy(APPS / "versions.py")
-        modal.Function.from_name("versions", "version", client=plane.client).spawn(60)
-        eventually(lambda: "running 1" in plane.logs("version"))
-        yield plane, plane.containers("version")[0].pid
-
-
-def test_a_plane_that_is_told_to_end_takes_its_containers_along(busy: tuple[Plane, int]) -> None:
-    plane, pid = busy
-    assert plane.end() == 0
-    assert not _alive(pid)
-
-
-def test_no_container_outlives_a_plane_that_is_killed(busy: tuple[Plane, int]) -> None:
-    plane, pid = busy
-    assert plane.end(signal.SIGKILL) == -signal.SIGKILL
-    eventually(lambda: not _alive(pid))
-
-
-def test_it_serves_the_port_it_is_told_to_on_loopback_only(tmp_path: Path) -> None:
+def port() -> int:
     with socket.create_server(("127.0.0.1", 0)) as probe:
-        port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "tests.modal_plane", "--port", str(port), "--state", str(tmp_path)]
-    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True) as process:
-        assert process.stdout
-        assert process.stdout.readline().startswith(f"# ready: gRPC at http://127.0.0.1:{port}, ")
-        assert f"export MODAL_SERVER_URL=http://127.0.0.1:{port} " in process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-    assert process.returncode == 0
+        return int(probe.getsockname()[1])
+
+
+def _working(plane: Plane) -> int:
+    """Have a container work, and give its process."""
+    plane.deploy(APPS / "standing.py")
+    modal.Function.from_name("standing", "ready", client=plane.client).spawn(60)
+    return eventually(lambda: next((each.pid for each in plane.containers("ready") if each.running), None))
+
+
+def test_a_plane_that_is_told_to_end_takes_its_containers_along_and_keeps_its_data(tmp_path: Path, port: int) -> None:
+    with Plane(tmp_path) as plane:
+        modal.Dict.from_name("kept", create_if_missing=True, client=plane.client)["key"] = "value"
+        with modal.Volume.from_name(
+            "kept", create_if_missing=True, version=2, client=plane.client
+        ).batch_upload() as up:
+            up.put_file(io.BytesIO(b"content"), "/file")
+        pid = _working(plane)
+        assert plane.end(signal.SIGTERM) == 0
+        assert not _alive(pid)
+    with Plane(tmp_path, port=port) as plane:
+        assert plane.url == f"http://127.0.0.1:{port}"
+        assert modal.Dict.from_name("kept", client=plane.client)["key"] == "value"
+        assert b"".join(modal.Volume.from_name("kept", client=plane.client).read_file("file")) == b"content"
+        assert plane.end(signal.SIGINT) == 0
+
+
+def test_no_container_outlives_a_plane_that_is_killed(tmp_path: Path) -> None:
+    with Plane(tmp_path) as plane:
+        pid = _working(plane)
+        assert plane.end(signal.SIGKILL) == -signal.SIGKILL
+        eventually(lambda: not _alive(pid))
 
 
 def test_a_plane_that_can_t_start_says_why(tmp_path: Path) -> None:

@@ -98,7 +98,7 @@ def test_arguments_and_results_of_megabytes_go_through(multiplier: modal.Cls) ->
 
 
 def test_a_local_entrypoint_runs_with_the_app(plane: Plane) -> None:
-    printed = plane.run(str(APPS / "sample.py"), "--number", "4")
+    printed = plane.run(APPS / "sample.py", "--number", "4", extra={"PYTHONPATH": str(APPS / "packages")})
     assert "product: 40" in printed
 
 

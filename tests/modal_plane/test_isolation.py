@@ -2,8 +2,8 @@
 
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import modal
 import pytest
@@ -12,46 +12,33 @@ from tests.modal_plane.fixture import ROOT, Plane, PlaneFailed
 from tests.modal_plane.rooms import HOME
 
 APPS = Path(__file__).parent / "apps"
-PACKAGES = {"PYTHONPATH": str(APPS / "packages")}
 
 
-@pytest.fixture(scope="module", params=["auto", "links"])
-def scoped(plane: Plane, request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
-    """A plane with the app that forgets a package; the second way is there for machines without namespaces."""
-    if request.param == "auto":
-        plane.deploy(APPS / "scoped.py", PACKAGES)
-        yield plane
-        plane.modal("app", "stop", "--yes", "scoped")
-        return
-    with Plane(tmp_path_factory.mktemp("links"), isolation="links") as linked:
-        linked.deploy(APPS / "scoped.py", PACKAGES)
-        yield linked
+@pytest.fixture(params=["plane", "linked"])
+def any_plane(request: pytest.FixtureRequest) -> Plane:
+    """A plane whose containers have namespaces, where the machine permits, and one whose don't."""
+    plane = request.getfixturevalue(request.param)
+    assert isinstance(plane, Plane)
+    return plane
 
 
-@pytest.fixture
-def call(scoped: Plane) -> Callable[..., object]:
-    return lambda name, *arguments: modal.Function.from_name("scoped", name, client=scoped.client).remote(*arguments)
+def _seen(plane: Plane, packages: list[str], paths: list[str]) -> dict[str, Any]:
+    surroundings = modal.Function.from_name("sample", "surroundings", client=plane.client)
+    told: dict[str, Any] = surroundings.remote(packages, paths)
+    return told
 
 
-def test_a_declared_package_is_there(call: Callable[..., object]) -> None:
-    assert call("greeting") == "hello from what was declared"
+def test_of_packages_only_those_are_there_that_are_declared_or_installed(any_plane: Plane) -> None:
+    packages = ["declared_room", "undeclared_room", "film", "tests.modal_plane", "aiohttp"]
+    assert _seen(any_plane, packages, [])["packages"] == ["declared_room", "aiohttp"]
 
 
-@pytest.mark.parametrize("package", ["undeclared_room", "film", "tests.modal_plane"])
-def test_a_package_that_was_not_declared_is_missing(call: Callable[..., object], package: str) -> None:
-    assert not call("can_import", package)
+def test_a_declared_package_is_imported_where_its_image_is(any_plane: Plane) -> None:
+    greeting = modal.Function.from_name("sample", "greeting", client=any_plane.client)
+    assert greeting.remote() == "hello from what was declared"
 
 
-def test_a_package_that_is_installed_is_there(call: Callable[..., object]) -> None:
-    assert call("can_import", "aiohttp")
-
-
-def test_the_app_s_file_is_the_only_one_that_goes_up_by_itself(scoped: Plane) -> None:
-    uploads = scoped.functions()["greeting"].uploads
-    assert uploads == ["root/declared_room/__init__.py", "root/scoped.py"]
-
-
-def test_an_app_that_forgets_a_package_it_needs_does_not_start(scoped: Plane, tmp_path: Path) -> None:
+def test_an_app_that_forgets_a_package_does_not_start(plane: Plane, tmp_path: Path) -> None:
     app = tmp_path / "forgetful.py"
     app.write_text(
         "import modal\n"
@@ -62,19 +49,34 @@ def test_an_app_that_forgets_a_package_it_needs_does_not_start(scoped: Plane, tm
         "    pass\n",
     )
     with pytest.raises(PlaneFailed, match="No module named 'undeclared_room'"):
-        scoped.modal("run", str(app), extra=PACKAGES)
+        plane.modal("run", str(app), extra={"PYTHONPATH": str(APPS / "packages")})
 
 
-def test_the_environment_is_the_image_s_the_secrets_and_what_modal_gives(plane: Plane) -> None:
-    environment = modal.Function.from_name("sample", "surroundings", client=plane.client).remote()
-    assert {name: environment[name] for name in ("COLOUR", "SHAPE", "API_KEY")} == {
-        "COLOUR": "red",
-        "SHAPE": "round",
-        "API_KEY": "s3cret",
-    }
-    others = {name for name in environment if not name.startswith("MODAL_")} - {"COLOUR", "SHAPE", "API_KEY"}
+def test_the_app_s_file_is_the_only_one_that_goes_up_by_itself(plane: Plane) -> None:
+    assert plane.functions()["greeting"].uploads == ["root/declared_room/__init__.py", "root/sample.py"]
+
+
+def test_the_environment_is_the_image_s_the_secrets_and_what_modal_gives(any_plane: Plane) -> None:
+    environment = _seen(any_plane, [], [])["environment"]
+    declared = {"COLOUR": "red", "SHAPE": "round", "API_KEY": "s3cret"}
+    assert declared.items() <= environment.items()
+    others = {name for name in environment if not name.startswith("MODAL_")} - declared.keys()
     own = {"HOME", "LANG", "PATH", "PYTHONPATH", "PYTHONUNBUFFERED", "LD_LIBRARY_PATH", "CUDA_VISIBLE_DEVICES"}
-    assert others <= own | {"TMPDIR", "LC_CTYPE"}
+    assert others <= own | {"TMPDIR"}
+
+
+def test_temporary_files_are_a_container_s_own(any_plane: Plane) -> None:
+    assert "mine" in _seen(any_plane, [], [])["temporary"]
+    assert not Path("/tmp/mine").exists()  # noqa: S108  # where it would be if it were shared
+
+
+def test_with_namespaces_a_container_sees_nothing_else_of_the_machine(plane: Plane, tmp_path: Path) -> None:
+    if not plane.isolated:  # all that can be asked of it here is that it says so
+        assert "containers have one root" in plane.output
+        return
+    seen = _seen(plane, [], [str(ROOT / "pyproject.toml"), str(tmp_path), "/usr/bin"])
+    assert seen["paths"] == ["/usr/bin"]
+    assert (seen["file"], seen["folder"]) == (f"{HOME}/sample.py", HOME)
 
 
 def test_an_image_s_packages_are_known_though_it_isn_t_built(plane: Plane) -> None:
@@ -84,30 +86,12 @@ def test_an_image_s_packages_are_known_though_it_isn_t_built(plane: Plane) -> No
     assert any(command.startswith("FROM python:3.11") for command in image.commands)
 
 
-def test_containers_with_namespaces_see_neither_the_checkout_nor_each_other_s_files(
-    plane: Plane,
-    tmp_path: Path,
-) -> None:
-    plane.deploy(APPS / "scoped.py", PACKAGES)
-    if not plane.isolated:  # then there is nothing to see here but that the plane says so
-        assert "containers have one root" in plane.output
-        return
-    exists = modal.Function.from_name("scoped", "exists", client=plane.client)
-    assert not exists.remote(str(ROOT / "pyproject.toml"))
-    assert not exists.remote(str(tmp_path))
-    place, folder, _ = modal.Function.from_name("scoped", "place", client=plane.client).remote()
-    assert (place, folder) == (f"{HOME}/scoped.py", HOME)
-    assert modal.Function.from_name("scoped", "leave_behind", client=plane.client).remote("/tmp/mine") == 1  # noqa: S108
-    assert not Path("/tmp/mine").exists()  # noqa: S108
-
-
-def test_two_planes_share_nothing(plane: Plane, tmp_path: Path) -> None:
-    with Plane(tmp_path) as other:
-        with pytest.raises(modal.exception.NotFoundError):
-            modal.Function.from_name("sample", "wait", client=other.client).remote(0)
-        other.deploy(APPS / "versions.py")
-        assert modal.Function.from_name("versions", "version", client=other.client).remote() == "1"
-    assert "versions" not in {each.app for each in plane.containers()}
+def test_two_planes_share_nothing(plane: Plane, lenient: Plane) -> None:
+    modal.Dict.from_name("mine", create_if_missing=True, client=plane.client).hydrate()
+    with pytest.raises(modal.exception.NotFoundError):
+        modal.Dict.from_name("mine", client=lenient.client).hydrate()
+    with pytest.raises(modal.exception.NotFoundError):
+        modal.Function.from_name("pages", "web", client=plane.client).hydrate()
 
 
 def test_the_launcher_says_what_it_can_t_do(tmp_path: Path) -> None:

@@ -10,34 +10,49 @@ from tests.modal_plane.fixture import Plane, eventually
 APPS = Path(__file__).parent / "apps"
 
 
-def test_running_work_ends_in_the_old_version_and_new_work_runs_in_the_new_one(plane: Plane) -> None:
+@pytest.fixture(scope="module")
+def version(plane: Plane) -> modal.Function:
     plane.deploy(APPS / "versions.py", {"VERSION": "1"})
-    version = modal.Function.from_name("versions", "version", client=plane.client)
-    old = version.spawn(4)
-    eventually(lambda: "running 1" in plane.logs("version"))
-    plane.deploy(APPS / "versions.py", {"VERSION": "2"})
-    assert version.remote() == "2", "though the old container still works and only one is allowed"
-    assert old.get(timeout=20) == "1"
+    return modal.Function.from_name("versions", "version", client=plane.client)
+
+
+def test_running_work_ends_in_the_old_version_and_new_work_runs_in_the_new_one(
+    plane: Plane,
+    version: modal.Function,
+) -> None:
+    seen = modal.Dict.from_name("seen", client=plane.client)
+    now = version.remote()
+    old = version.spawn(60, only_in=now, until="deployed")
+    eventually(lambda: any(each.running for each in plane.containers("version")))
+    plane.deploy(APPS / "versions.py", {"VERSION": f"{now}+"})
+    assert version.remote() == f"{now}+", "though the old container still works and only one is allowed"
+    seen["deployed"] = True
+    assert old.get(timeout=20) == now
     eventually(lambda: len(plane.containers("version")) == 1)
+
+
+def test_recreating_an_app_interrupts_its_containers_and_runs_their_inputs_again(
+    plane: Plane,
+    version: modal.Function,
+) -> None:
+    now = version.remote()
+    call = version.spawn(60, only_in=now)
+    eventually(lambda: any(each.running for each in plane.containers("version")))
+    plane.modal("deploy", "--strategy", "recreate", str(APPS / "versions.py"), extra={"VERSION": f"{now}!"})
+    assert call.get(timeout=20) == f"{now}!"
+
+
+def test_what_an_app_no_longer_has_is_gone_and_so_is_an_app_that_is_stopped(
+    plane: Plane,
+    version: modal.Function,
+) -> None:
+    plane.deploy(APPS / "versions.py", {"VERSION": "last"})
     with pytest.raises(modal.exception.NotFoundError):
-        modal.Function.from_name("versions", "only_in_the_first", client=plane.client).remote()
-
-
-def test_recreating_an_app_interrupts_its_containers_and_runs_their_inputs_again(plane: Plane) -> None:
-    plane.deploy(APPS / "versions.py", {"VERSION": "3"})
-    call = modal.Function.from_name("versions", "version", client=plane.client).spawn(60, only_in="3")
-    eventually(lambda: "running 3" in plane.logs("version"))
-    plane.modal("deploy", "--strategy", "recreate", str(APPS / "versions.py"), extra={"VERSION": "4"})
-    assert call.get(timeout=20) == "4"
-
-
-def test_an_app_that_is_stopped_is_gone(plane: Plane) -> None:
-    plane.deploy(APPS / "versions.py")
-    call = modal.Function.from_name("versions", "version", client=plane.client).spawn(60)
-    eventually(lambda: plane.containers("version"))
+        modal.Function.from_name("versions", "only_in_the_first", client=plane.client).hydrate()
+    call = version.spawn(60)
     plane.modal("app", "stop", "--yes", "versions")
     with pytest.raises(modal.exception.RemoteError):
         call.get(timeout=5)
     with pytest.raises(modal.exception.NotFoundError):
-        modal.Function.from_name("versions", "version", client=plane.client).remote()
+        modal.Function.from_name("versions", "version", client=plane.client).hydrate()
     eventually(lambda: not plane.containers("version"))

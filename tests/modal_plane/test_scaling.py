@@ -1,29 +1,19 @@
 """How many containers there are."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import modal
-import pytest
 
 from tests.modal_plane.fixture import Plane, eventually
 
 APPS = Path(__file__).parent / "apps"
 
 
-@pytest.fixture(scope="module")
-def standing(plane: Plane) -> Iterator[modal.Function]:
+def test_a_minimum_of_containers_waits_for_inputs_and_a_buffer_joins_it_for_the_next(plane: Plane) -> None:
     plane.deploy(APPS / "standing.py")
-    yield modal.Function.from_name("standing", "ready", client=plane.client)
-    plane.modal("app", "stop", "--yes", "standing")
-
-
-def test_a_minimum_of_containers_waits_for_inputs_and_a_buffer_joins_it_for_the_next(
-    plane: Plane,
-    standing: modal.Function,
-) -> None:
+    ready = modal.Function.from_name("standing", "ready", client=plane.client)
     eventually(lambda: [each.ready for each in plane.containers("ready")] == [True])
-    call = standing.spawn(1.0)
+    call = ready.spawn(1.0)
     eventually(lambda: len(plane.containers("ready")) == 2)
     call.get()
     eventually(lambda: len(plane.containers("ready")) == 1)

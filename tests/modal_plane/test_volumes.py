@@ -1,8 +1,6 @@
 """Volumes as containers and clients see them: what isn't committed isn't there, what isn't reloaded isn't seen."""
 
 import io
-from collections.abc import Callable, Iterator
-from pathlib import Path
 from typing import Any
 
 import modal
@@ -10,33 +8,28 @@ import pytest
 
 from tests.modal_plane.fixture import Plane, eventually
 
-APPS = Path(__file__).parent / "apps"
 MEGABYTE = 1 << 20
 
 Hand = Any  # an instance of a class that is known to the plane only
 
 
-@pytest.fixture(scope="module")
-def hand(plane: Plane) -> Iterator[Callable[[str], Hand]]:
-    plane.deploy(APPS / "shelf.py")
-    hands = modal.Cls.from_name("shelf", "Hand", client=plane.client)
-    yield lambda name: hands(name=name)
-    plane.modal("app", "stop", "--yes", "shelf")
+def _hand(plane: Plane, name: str) -> Hand:
+    """Give the container of a name, which has its own view."""
+    return modal.Cls.from_name("sample", "Hand", client=plane.client)(name=name)
 
 
 @pytest.fixture
-def writer(hand: Callable[[str], Hand]) -> Hand:
-    return hand("writer")
+def writer(plane: Plane) -> Hand:
+    return _hand(plane, "writer")
 
 
 @pytest.fixture
-def reader(hand: Callable[[str], Hand]) -> Hand:
-    return hand("reader")
+def reader(plane: Plane) -> Hand:
+    return _hand(plane, "reader")
 
 
 @pytest.fixture
-def shelf(plane: Plane, hand: object) -> modal.Volume:
-    del hand  # it has made the Volume
+def shelf(plane: Plane) -> modal.Volume:
     return modal.Volume.from_name("shelf", client=plane.client)
 
 
@@ -55,12 +48,13 @@ def test_a_file_is_seen_elsewhere_only_after_commit_and_reload(writer: Hand, rea
     assert reader.read.remote("both/steps") == "written"
 
 
-def test_a_container_that_starts_sees_what_is_committed_then(hand: Callable[[str], Hand], writer: Hand) -> None:
+def test_a_container_that_starts_sees_what_is_committed_then(plane: Plane, writer: Hand) -> None:
     writer.write.remote("before", "committed")
     writer.commit.remote()
     writer.write.remote("not-yet", "only here")
-    assert hand("newcomer").read.remote("before") == "committed"
-    assert hand("newcomer").read.remote("not-yet") is None
+    newcomer = _hand(plane, "newcomer")
+    assert newcomer.read.remote("before") == "committed"
+    assert newcomer.read.remote("not-yet") is None
 
 
 def test_overwriting_a_published_file_changes_nothing_elsewhere_until_then(writer: Hand, reader: Hand) -> None:
@@ -150,8 +144,8 @@ def test_a_file_that_is_still_written_to_is_published_as_it_is_at_the_commit(wri
     assert reader.read.remote("growing") == "one two"
 
 
-def test_what_a_killed_container_had_not_committed_is_lost(plane: Plane, hand: Callable[[str], Hand]) -> None:
-    mortal = hand("mortal")
+def test_what_a_killed_container_had_not_committed_is_lost(plane: Plane) -> None:
+    mortal = _hand(plane, "mortal")
     mortal.write.remote("saved", "x")
     mortal.commit.remote()
     mortal.write.remote("unsaved", "x")
@@ -170,7 +164,7 @@ def test_large_files_are_published_and_mounted_without_copying(writer: Hand, rea
 
 
 def test_a_read_only_mount_can_t_be_written_to(plane: Plane) -> None:
-    assert modal.Function.from_name("shelf", "tamper", client=plane.client).remote() in {"OSError", "PermissionError"}
+    assert modal.Function.from_name("sample", "tamper", client=plane.client).remote() in {"OSError", "PermissionError"}
 
 
 def test_clients_upload_list_read_and_remove_files(shelf: modal.Volume, reader: Hand) -> None:
@@ -198,21 +192,27 @@ def test_an_upload_overwrites_only_when_forced(shelf: modal.Volume) -> None:
         batch.put_file(io.BytesIO(b"third"), "/once")
 
 
-def test_a_container_that_ends_commits_if_the_plane_is_told_to_be_like_the_service(tmp_path: Path) -> None:
-    with Plane(tmp_path, commit_at_exit=True) as plane:
-        plane.deploy(APPS / "shelf.py")
-        modal.Cls.from_name("shelf", "Hand", client=plane.client)(name="x").write.remote("forgotten", "x")
-        plane.modal("app", "stop", "--yes", "shelf")
-        shelf = modal.Volume.from_name("shelf", client=plane.client)
-        eventually(lambda: [entry.path for entry in shelf.listdir("/")] == ["forgotten"])
+def test_a_container_that_ends_commits_if_the_plane_is_told_to_be_like_the_service(lenient: Plane) -> None:
+    _hand(lenient, "x").write.remote("forgotten", "x")
+    (container,) = lenient.containers("Hand")
+    shelf = modal.Volume.from_name("shelf", client=lenient.client)
+    assert shelf.listdir("/") == []
+    lenient.stop(container)
+    eventually(lambda: [entry.path for entry in shelf.listdir("/")] == ["forgotten"])
 
 
-def test_volumes_outlive_the_plane_and_running_containers_are_committed_if_it_is_told_to(tmp_path: Path) -> None:
-    with Plane(tmp_path, commit_every_seconds=0.1) as plane:
-        plane.deploy(APPS / "shelf.py")
-        modal.Cls.from_name("shelf", "Hand", client=plane.client)(name="x").write.remote("forgotten", "x")
-        shelf = modal.Volume.from_name("shelf", client=plane.client)
-        eventually(lambda: [entry.path for entry in shelf.listdir("/")] == ["forgotten"])
-    with Plane(tmp_path) as plane:
-        shelf = modal.Volume.from_name("shelf", client=plane.client)
-        assert _read(shelf, "forgotten") == b"x"
+def test_running_containers_are_committed_if_the_plane_is_told_to(linked: Plane) -> None:
+    _hand(linked, "x").write.remote("forgotten", "x")
+    shelf = modal.Volume.from_name("shelf", client=linked.client)
+    eventually(lambda: [entry.path for entry in shelf.listdir("/")] == ["forgotten"])
+
+
+def test_containers_have_their_own_views_without_namespaces_too(linked: Plane) -> None:
+    first, second = _hand(linked, "first"), _hand(linked, "second")
+    second.reload.remote()
+    first.write.remote("linked", "x")
+    first.commit.remote()
+    assert second.read.remote("linked") is None
+    second.reload.remote()
+    assert second.read.remote("linked") == "x"
+    assert first.write_by_shell.remote("linked", "replaced") != 0

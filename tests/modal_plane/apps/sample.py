@@ -1,16 +1,35 @@
-"""An app as any other: nothing in it knows which Modal it runs on."""
+"""An app as any other: nothing in it knows which Modal it runs on.
 
+It declares one of the two packages that lie in `packages/`.
+"""
+
+import importlib
 import os
 import signal
+import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
+from pathlib import Path
+from typing import IO
 
 import modal
 
-image = modal.Image.debian_slim(python_version="3.11").pip_install("left-pad==1.0", "right-pad>=2").env({"COLOUR": "red"})
+SHELF = Path("/tmp/plane-shelf")  # noqa: S108  # in a container, that is; with `links` anybody may make it
+
+image = (
+    modal.Image.debian_slim(python_version="3.11")
+    .pip_install("left-pad==1.0", "right-pad>=2")
+    .env({"COLOUR": "red"})
+    .add_local_python_source("declared_room")
+)
 app = modal.App("sample", image=image)
 seen = modal.Dict.from_name("seen", create_if_missing=True)
+shelf = modal.Volume.from_name("shelf", create_if_missing=True, version=2)
 secret = modal.Secret.from_dict({"API_KEY": "s3cret"})
+
+with image.imports():
+    import declared_room
 
 
 def _count(key: str) -> int:
@@ -120,9 +139,32 @@ def dies(key: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@app.function()
+def greeting() -> str:
+    return str(declared_room.GREETING)
+
+
 @app.function(secrets=[secret], env={"SHAPE": "round"})
-def surroundings() -> dict[str, str]:
-    return dict(os.environ)
+def surroundings(packages: list[str], paths: list[str]) -> dict[str, object]:
+    """Say what a container sees, and leave a file behind."""
+    mine = Path(tempfile.gettempdir(), "mine")
+    mine.write_text("mine")
+    return {
+        "environment": dict(os.environ),
+        "file": __file__,
+        "folder": str(Path.cwd()),
+        "packages": [name for name in packages if _can_import(name)],
+        "paths": [path for path in paths if Path(path).exists()],
+        "temporary": sorted(path.name for path in mine.parent.iterdir()),
+    }
+
+
+def _can_import(name: str) -> bool:
+    try:
+        importlib.import_module(name)
+    except ModuleNotFoundError:
+        return False
+    return True
 
 
 @app.function(schedule=modal.Period(minutes=5))
@@ -133,6 +175,92 @@ def sweep() -> None:
 @app.function(schedule=modal.Period(minutes=5))
 def sweep_badly() -> None:
     raise LookupError("nothing to sweep")
+
+
+@app.cls(volumes={str(SHELF): shelf}, max_containers=1, scaledown_window=60)
+class Hand:
+    """Each name is a container of its own."""
+
+    name: str = modal.parameter()
+
+    @modal.enter()
+    def begin(self) -> None:
+        self.held: IO[bytes] | None = None
+
+    @modal.method()
+    def write(self, path: str, text: str, mode: str = "w") -> None:
+        (SHELF / path).parent.mkdir(parents=True, exist_ok=True)
+        with (SHELF / path).open(mode) as file:
+            file.write(text)
+
+    @modal.method()
+    def write_by_shell(self, path: str, text: str) -> int:
+        return subprocess.run(["/bin/sh", "-c", f"echo {text} > {SHELF / path}"], check=False).returncode
+
+    @modal.method()
+    def fill(self, path: str, size_bytes: int) -> float:
+        with (SHELF / path).open("wb") as file:
+            file.write(os.urandom(size_bytes))
+        started = time.monotonic()
+        shelf.commit()
+        return time.monotonic() - started
+
+    @modal.method()
+    def rename(self, old: str, new: str) -> None:
+        (SHELF / old).rename(SHELF / new)
+
+    @modal.method()
+    def remove(self, path: str) -> None:
+        place = SHELF / path
+        place.rmdir() if place.is_dir() else place.unlink()
+
+    @modal.method()
+    def read(self, path: str) -> str | None:
+        place = SHELF / path
+        return place.read_text() if place.exists() else None
+
+    @modal.method()
+    def listing(self) -> list[str]:
+        return sorted(str(place.relative_to(SHELF)) for place in SHELF.rglob("*"))
+
+    @modal.method()
+    def commit(self) -> None:
+        shelf.commit()
+
+    @modal.method()
+    def reload(self) -> None:
+        shelf.reload()
+
+    @modal.method()
+    def hold(self, path: str) -> None:
+        self.held = (SHELF / path).open("rb")
+
+    @modal.method()
+    def write_on(self, path: str, text: str) -> None:
+        """Write and keep the file open, flushed."""
+        if self.held is None:
+            self.held = (SHELF / path).open("ab")
+        self.held.write(text.encode())
+        self.held.flush()
+
+    @modal.method()
+    def let_go(self) -> None:
+        if self.held:
+            self.held.close()
+        self.held = None
+
+    @modal.method()
+    def sleep(self, seconds: float) -> None:
+        time.sleep(seconds)
+
+
+@app.function(volumes={str(SHELF): shelf.with_mount_options(read_only=True)})
+def tamper() -> str:
+    try:
+        (SHELF / "new").write_text("x")
+    except OSError as error:
+        return type(error).__name__
+    return "written"
 
 
 @app.local_entrypoint()

@@ -6,14 +6,16 @@ import time
 import modal
 
 app = modal.App("versions", image=modal.Image.debian_slim(python_version="3.11"))
+seen = modal.Dict.from_name("seen", create_if_missing=True)
 VERSION = {"VERSION": os.environ.get("VERSION", "1")}
 
 
 @app.function(env=VERSION, max_containers=1)
-def version(seconds: float = 0.0, only_in: str = "") -> str:
-    print("running", os.environ["VERSION"])
-    if only_in in ("", os.environ["VERSION"]):
-        time.sleep(seconds)
+def version(seconds: float = 0.0, only_in: str = "", until: str = "") -> str:
+    """Take some seconds in one version, or less once a key is seen; none in others."""
+    deadline = time.monotonic() + seconds
+    while only_in in ("", os.environ["VERSION"]) and time.monotonic() < deadline and not (until and until in seen):
+        time.sleep(0.05)
     return os.environ["VERSION"]
 
 

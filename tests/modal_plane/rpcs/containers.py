@@ -40,7 +40,8 @@ def task_list(ask: Ask[api.TaskListRequest]) -> api.TaskListResponse:
     for container in ask.cluster.containers.values():
         app = container.pool.app
         if ask.message.app_id in ("", app.id):
-            listed.tasks.add(task_id=container.id, app_id=app.id, app_description=app.name)
+            times = {"enqueued_at": container.enqueued_at, "started_at": container.enqueued_at}
+            listed.tasks.add(task_id=container.id, app_id=app.id, app_description=app.name, **times)
     return listed
 
 
