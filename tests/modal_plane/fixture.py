@@ -84,7 +84,7 @@ def eventually(condition: Callable[[], Found | None], *, seconds: float = 20.0) 
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, f"not within {seconds} s"
-        time.sleep(0.02)
+        time.sleep(0.05)
     return found
 
 

@@ -20,7 +20,7 @@ MACHINE = ("/bin", "/dev", "/etc", "/lib", "/nix", "/opt", "/proc", "/run", "/sb
 class Room:
     """Folders of one container, `home/` on the machine, to be mounted or linked where it expects them."""
 
-    def __init__(self, home: Path, isolated: bool) -> None:  # noqa: FBT001  # there are two kinds of room
+    def __init__(self, home: Path, isolated: bool) -> None:  # there are two kinds of room
         self._home, self._isolated = home, isolated
         self._mounts: list[tuple[str, str, bool]] = []
         for name in ("fs", "tmp", "root", "plane", "mounts"):

@@ -33,9 +33,9 @@ def port() -> int:
 
 def _working(plane: Plane) -> int:
     """Have a container work, and give its process."""
-    plane.deploy(APPS / "standing.py")
-    modal.Function.from_name("standing", "ready", client=plane.client).spawn(60)
-    return eventually(lambda: next((each.pid for each in plane.containers("ready") if each.running), None))
+    plane.deploy(APPS / "versions.py")
+    modal.Function.from_name("versions", "version", client=plane.client).spawn(60)
+    return eventually(lambda: next((each.pid for each in plane.containers() if each.running), None))
 
 
 def test_a_plane_that_is_told_to_end_takes_its_containers_along_and_keeps_its_data(tmp_path: Path, port: int) -> None:

@@ -46,7 +46,7 @@ def test_entries_are_put_found_counted_and_removed(box: modal.Dict) -> None:
 
 
 def test_iterating_isn_t_disturbed_by_those_who_write(box: modal.Dict) -> None:
-    box.update({number: "old" for number in range(50)})
+    box.update(dict.fromkeys(range(50), "old"))
     walked = []
     for key, value in box.items():
         box[key] = "new"

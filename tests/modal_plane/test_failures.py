@@ -42,12 +42,3 @@ def test_the_input_of_a_container_that_is_killed_is_run_again(plane: Plane, seen
 def test_an_input_that_keeps_killing_its_container_fails_in_the_end(plane: Plane) -> None:
     with pytest.raises(modal.exception.InternalFailure, match="exited with status -9"):
         _function(plane, "dies").remote("deadly")
-
-
-def test_the_input_of_a_container_that_is_stopped_is_run_again(plane: Plane, seen: modal.Dict) -> None:
-    call = _function(plane, "wait").spawn(60, "stopped")
-    eventually(lambda: "stopped/1" in seen)
-    (running,) = plane.containers("wait")
-    plane.modal("container", "stop", "--yes", running.id)
-    eventually(lambda: "stopped/2" in seen)
-    call.cancel(terminate_containers=True)

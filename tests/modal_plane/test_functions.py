@@ -26,14 +26,6 @@ def test_a_method_is_called_on_an_instance_with_its_parameters(multiplier: modal
     assert multiplier(factor=7).times.remote(3)[0] == 21
 
 
-def test_enter_runs_once_for_a_container_and_exit_when_it_ends(plane: Plane) -> None:
-    brief = modal.Cls.from_name("sample", "Brief", client=plane.client)()
-    brief.run.remote()
-    brief.run.remote()
-    eventually(lambda: "left" in plane.logs("Brief"))
-    assert plane.logs("Brief").split() == ["entered", "ran", "ran", "left"]
-
-
 def test_an_error_while_entering_is_raised_to_the_caller(plane: Plane) -> None:
     broken = modal.Cls.from_name("sample", "Broken", client=plane.client)
     with pytest.raises(LookupError, match="no weights here"):
@@ -87,8 +79,8 @@ def test_a_call_is_cancelled_together_with_its_container(plane: Plane) -> None:
     eventually(lambda: running.id not in {each.id for each in plane.containers()})
 
 
-def test_a_generator_gives_its_values_one_by_one(plane: Plane) -> None:
-    assert list(_function(plane, "countdown").remote_gen(3)) == [3, 2, 1]
+def test_a_generator_gives_its_values_one_by_one(multiplier: modal.Cls) -> None:
+    assert list(multiplier().countdown.remote_gen(3)) == [3, 2, 1]
 
 
 def test_arguments_and_results_of_megabytes_go_through(multiplier: modal.Cls) -> None:

@@ -29,6 +29,8 @@ def test_running_work_ends_in_the_old_version_and_new_work_runs_in_the_new_one(
     seen["deployed"] = True
     assert old.get(timeout=20) == now
     eventually(lambda: len(plane.containers("version")) == 1)
+    with pytest.raises(modal.exception.NotFoundError):
+        modal.Function.from_name("versions", "only_in_the_first", client=plane.client).hydrate()
 
 
 def test_recreating_an_app_interrupts_its_containers_and_runs_their_inputs_again(
@@ -40,19 +42,3 @@ def test_recreating_an_app_interrupts_its_containers_and_runs_their_inputs_again
     eventually(lambda: any(each.running for each in plane.containers("version")))
     plane.modal("deploy", "--strategy", "recreate", str(APPS / "versions.py"), extra={"VERSION": f"{now}!"})
     assert call.get(timeout=20) == f"{now}!"
-
-
-def test_what_an_app_no_longer_has_is_gone_and_so_is_an_app_that_is_stopped(
-    plane: Plane,
-    version: modal.Function,
-) -> None:
-    plane.deploy(APPS / "versions.py", {"VERSION": "last"})
-    with pytest.raises(modal.exception.NotFoundError):
-        modal.Function.from_name("versions", "only_in_the_first", client=plane.client).hydrate()
-    call = version.spawn(60)
-    plane.modal("app", "stop", "--yes", "versions")
-    with pytest.raises(modal.exception.RemoteError):
-        call.get(timeout=5)
-    with pytest.raises(modal.exception.NotFoundError):
-        modal.Function.from_name("versions", "version", client=plane.client).hydrate()
-    eventually(lambda: not plane.containers("version"))

@@ -3,15 +3,23 @@
 from pathlib import Path
 
 import modal
+import pytest
 
 from tests.modal_plane.fixture import Plane, eventually
 
 APPS = Path(__file__).parent / "apps"
 
 
-def test_a_minimum_of_containers_waits_for_inputs_and_a_buffer_joins_it_for_the_next(plane: Plane) -> None:
+@pytest.fixture(scope="module")
+def ready(plane: Plane) -> modal.Function:
     plane.deploy(APPS / "standing.py")
-    ready = modal.Function.from_name("standing", "ready", client=plane.client)
+    return modal.Function.from_name("standing", "ready", client=plane.client)
+
+
+def test_a_minimum_of_containers_waits_for_inputs_and_a_buffer_joins_it_for_the_next(
+    plane: Plane,
+    ready: modal.Function,
+) -> None:
     eventually(lambda: [each.ready for each in plane.containers("ready")] == [True])
     call = ready.spawn(1.0)
     eventually(lambda: len(plane.containers("ready")) == 2)
@@ -33,8 +41,19 @@ def test_a_container_takes_as_many_inputs_at_once_as_it_may(plane: Plane) -> Non
     assert len({call.get() for call in calls}) == 1
 
 
-def test_a_container_that_is_told_to_be_brief_ends_when_it_has_been_idle(plane: Plane) -> None:
+def test_a_container_ends_when_it_was_idle_for_long_and_runs_its_hooks_once(plane: Plane) -> None:
     brief = modal.Cls.from_name("sample", "Brief", client=plane.client)()
     brief.run.remote()
-    assert plane.containers("Brief")
+    brief.run.remote()
     eventually(lambda: not plane.containers("Brief"))
+    assert plane.logs("Brief").split() == ["entered", "ran", "ran", "left"]
+
+
+def test_an_app_that_is_stopped_is_gone_and_its_calls_end(plane: Plane, ready: modal.Function) -> None:
+    call = ready.spawn(60)
+    plane.modal("app", "stop", "--yes", "standing")
+    with pytest.raises(modal.exception.RemoteError):
+        call.get(timeout=5)
+    with pytest.raises(modal.exception.NotFoundError):
+        modal.Function.from_name("standing", "ready", client=plane.client).hydrate()
+    eventually(lambda: not plane.containers("ready"))

@@ -48,15 +48,6 @@ def test_a_file_is_seen_elsewhere_only_after_commit_and_reload(writer: Hand, rea
     assert reader.read.remote("both/steps") == "written"
 
 
-def test_a_container_that_starts_sees_what_is_committed_then(plane: Plane, writer: Hand) -> None:
-    writer.write.remote("before", "committed")
-    writer.commit.remote()
-    writer.write.remote("not-yet", "only here")
-    newcomer = _hand(plane, "newcomer")
-    assert newcomer.read.remote("before") == "committed"
-    assert newcomer.read.remote("not-yet") is None
-
-
 def test_overwriting_a_published_file_changes_nothing_elsewhere_until_then(writer: Hand, reader: Hand) -> None:
     writer.write.remote("twice", "first")
     writer.commit.remote()
@@ -144,7 +135,7 @@ def test_a_file_that_is_still_written_to_is_published_as_it_is_at_the_commit(wri
     assert reader.read.remote("growing") == "one two"
 
 
-def test_what_a_killed_container_had_not_committed_is_lost(plane: Plane) -> None:
+def test_a_container_starts_with_what_is_committed_then_so_one_that_is_killed_loses_the_rest(plane: Plane) -> None:
     mortal = _hand(plane, "mortal")
     mortal.write.remote("saved", "x")
     mortal.commit.remote()
@@ -202,9 +193,9 @@ def test_a_container_that_ends_commits_if_the_plane_is_told_to_be_like_the_servi
 
 
 def test_running_containers_are_committed_if_the_plane_is_told_to(linked: Plane) -> None:
-    _hand(linked, "x").write.remote("forgotten", "x")
+    _hand(linked, "first").write.remote("forgotten", "x")
     shelf = modal.Volume.from_name("shelf", client=linked.client)
-    eventually(lambda: [entry.path for entry in shelf.listdir("/")] == ["forgotten"])
+    eventually(lambda: "forgotten" in [entry.path for entry in shelf.listdir("/")])
 
 
 def test_containers_have_their_own_views_without_namespaces_too(linked: Plane) -> None:

@@ -64,6 +64,10 @@ class Multiplier:
         return number * self.factor, os.environ["MODAL_TASK_ID"]
 
     @modal.method()
+    def countdown(self, start: int) -> Iterator[int]:
+        yield from range(start, 0, -1)
+
+    @modal.method()
     def echo(self, data: bytes) -> bytes:
         return data
 
@@ -100,11 +104,6 @@ def wide(seconds: float) -> str:
     return os.environ["MODAL_TASK_ID"]
 
 
-@app.function()
-def countdown(start: int) -> Iterator[int]:
-    yield from range(start, 0, -1)
-
-
 @app.function(timeout=1)
 def too_slow(key: str) -> None:
     _count(key)
@@ -139,11 +138,6 @@ def dies(key: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
-@app.function()
-def greeting() -> str:
-    return str(declared_room.GREETING)
-
-
 @app.function(secrets=[secret], env={"SHAPE": "round"})
 def surroundings(packages: list[str], paths: list[str]) -> dict[str, object]:
     """Say what a container sees, and leave a file behind."""
@@ -152,6 +146,7 @@ def surroundings(packages: list[str], paths: list[str]) -> dict[str, object]:
     return {
         "environment": dict(os.environ),
         "file": __file__,
+        "greeting": declared_room.GREETING,
         "folder": str(Path.cwd()),
         "packages": [name for name in packages if _can_import(name)],
         "paths": [path for path in paths if Path(path).exists()],
@@ -169,12 +164,9 @@ def _can_import(name: str) -> bool:
 
 @app.function(schedule=modal.Period(minutes=5))
 def sweep() -> None:
+    if "dusty" in seen:
+        raise LookupError("no broom")
     seen["sweeps"] = seen.get("sweeps", 0) + 1
-
-
-@app.function(schedule=modal.Period(minutes=5))
-def sweep_badly() -> None:
-    raise LookupError("nothing to sweep")
 
 
 @app.cls(volumes={str(SHELF): shelf}, max_containers=1, scaledown_window=60)

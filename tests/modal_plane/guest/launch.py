@@ -25,7 +25,23 @@ import sys
 from pathlib import Path
 from typing import Any
 
-MACHINE = "bin dev etc lib lib32 lib64 libx32 nix opt proc run sbin sys usr var".split()
+MACHINE = [
+    "bin",
+    "dev",
+    "etc",
+    "lib",
+    "lib32",
+    "lib64",
+    "libx32",
+    "nix",
+    "opt",
+    "proc",
+    "run",
+    "sbin",
+    "sys",
+    "usr",
+    "var",
+]
 
 # From <sched.h>, <sys/mount.h>, <sys/prctl.h> and <linux/capability.h>.
 CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
