@@ -27,8 +27,14 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
 @pytest.fixture(scope="session")
 def lenient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     """Commits at exit as the service does, has endpoints, and lets five minutes pass in three seconds."""
-    settings = {"commit_at_exit": True, "period_scale": 0.01, "web_timeout_seconds": 1.0, "max_crashes": 1}
-    with Plane(tmp_path_factory.mktemp("lenient"), proxy_token="wk-1:ws-2", **settings) as plane:
+    settings: dict[str, object] = {
+        "commit_at_exit": True,
+        "period_scale": 0.01,
+        "web_timeout_seconds": 1.0,
+        "max_crashes": 1,
+    }
+    settings |= {"proxy_token": "wk-1:ws-2"}
+    with Plane(tmp_path_factory.mktemp("lenient"), **settings) as plane:
         plane.deploy(APPS / "pages.py")
         yield _with_sample(plane)
 
@@ -36,6 +42,6 @@ def lenient(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
 @pytest.fixture(scope="session")
 def linked(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Plane]:
     """As on a machine without namespaces, and commits behind containers' backs."""
-    settings = {"isolation": "links", "commit_every_seconds": 0.2, "period_scale": 0.0}
+    settings: dict[str, object] = {"isolation": "links", "commit_every_seconds": 0.2, "period_scale": 0.0}
     with Plane(tmp_path_factory.mktemp("linked"), **settings) as plane:
         yield _with_sample(plane)

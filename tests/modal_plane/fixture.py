@@ -7,8 +7,7 @@ def plane(tmp_path_factory):
         yield plane
 
 def test_squares(plane):
-    square = modal.Function.from_name("app", "square", client=plane.client)
-    assert square.remote(3) == 9
+        assert plane.function("app", "square").remote(3) == 9
 """
 
 from __future__ import annotations
@@ -176,8 +175,20 @@ class Plane:
         from modal_proto import api_pb2 as api
 
         client = Client(self.url, api.CLIENT_TYPE_CLIENT, CREDENTIALS)
-        client.__enter__()  # `close` is the other half
+        client.__enter__()  # type: ignore[no-untyped-call]  # `close` is the other half
         return client
+
+    def function(self, app: str, name: str) -> Any:
+        """Look up a deployed function, to be called as the app's own code would."""
+        import modal
+
+        return modal.Function.from_name(app, name, client=self.client)
+
+    def cls(self, app: str, name: str) -> Any:
+        """Look up a deployed class."""
+        import modal
+
+        return modal.Cls.from_name(app, name, client=self.client)
 
     def modal(self, *arguments: str, extra: Mapping[str, str] | None = None, seconds: float = 60) -> str:
         """Run the modal command, and give what it printed.

@@ -219,7 +219,11 @@ class Pool:
         for each in late:
             text = f"Task's current input in {container.id} hit its timeout of {limit}s"
             self.settle(each, Result(status=Result.GENERIC_STATUS_TIMEOUT, exception=text))
-        never_ready = not container.ready and now - container.started > (self.definition.startup_timeout_secs or LIMIT)
+        starts_within = self.definition.startup_timeout_secs or LIMIT
+        never_ready = not container.ready and now - container.started > starts_within
+        if never_ready:
+            text = f"Container {container.id} did not start within {starts_within}s"
+            container.result = Result(status=Result.GENERIC_STATUS_TIMEOUT, exception=text)
         never_ends = container.told_to_end and now - container.told_to_end > EXIT_GRACE
         if late or never_ready or never_ends:
             container.kill("timeout")

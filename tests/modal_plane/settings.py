@@ -8,8 +8,9 @@ Known differences, whatever the settings:
 
 - Images aren't built. Containers run this interpreter with what is installed beside it; what
   an image declares is recorded, and `Plane.images()` gives it to be compared.
-- Containers with a GPU see all GPUs of this machine; CPU and memory limits aren't enforced, snapshots aren't taken, Dict entries don't expire, and
-  the results of calls live as long as the plane.
+- Containers with a GPU see all GPUs of this machine. CPU and memory limits aren't enforced,
+  snapshots aren't taken, Dict entries don't expire, and the results of calls live as long as
+  the plane.
 - A timeout kills the container without running its exit hooks.
 - An input whose container died is run again `max_crashes` times; the service goes on for longer.
 - A published file is read-only in a container. Python code that opens it for writing gets its

@@ -34,7 +34,7 @@ def port() -> int:
 def _working(plane: Plane) -> int:
     """Have a container work, and give its process."""
     plane.deploy(APPS / "versions.py")
-    modal.Function.from_name("versions", "version", client=plane.client).spawn(60)
+    plane.function("versions", "version").spawn(60)
     return eventually(lambda: next((each.pid for each in plane.containers() if each.running), None))
 
 
@@ -65,7 +65,7 @@ def test_no_container_outlives_a_plane_that_is_killed(tmp_path: Path) -> None:
 def test_a_plane_that_can_t_start_says_why(tmp_path: Path) -> None:
     with (
         socket.create_server(("127.0.0.1", 0)) as taken,
-        pytest.raises(PlaneFailed, match="[Aa]ddress already in use"),
+        pytest.raises(PlaneFailed, match=r"[Aa]ddress already in use"),
         Plane(tmp_path, port=taken.getsockname()[1]),
     ):
         pass

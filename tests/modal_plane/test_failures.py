@@ -6,32 +6,28 @@ import pytest
 from tests.modal_plane.fixture import Plane, eventually
 
 
-def _function(plane: Plane, name: str) -> modal.Function:
-    return modal.Function.from_name("sample", name, client=plane.client)
-
-
 @pytest.fixture
 def seen(plane: Plane) -> modal.Dict:
     return modal.Dict.from_name("seen", client=plane.client)
 
 
 def test_a_failing_input_is_tried_again_as_the_app_says(plane: Plane) -> None:
-    assert _function(plane, "flaky").remote("third-time", 3) == 3
+    assert plane.function("sample", "flaky").remote("third-time", 3) == 3
     with pytest.raises(ValueError, match="try 3"):
-        _function(plane, "flaky").remote("never", 9)
+        plane.function("sample", "flaky").remote("never", 9)
 
 
 def test_an_input_that_takes_too_long_fails_and_takes_its_container_along(plane: Plane) -> None:
     with pytest.raises(modal.exception.FunctionTimeoutError):
-        _function(plane, "too_slow").remote("too-slow")
+        plane.function("sample", "too_slow").remote("too-slow")
 
 
 def test_a_timeout_counts_against_the_retries(plane: Plane) -> None:
-    assert _function(plane, "slow_at_first").remote("slow") == 2
+    assert plane.function("sample", "slow_at_first").remote("slow") == 2
 
 
 def test_the_input_of_a_container_that_is_killed_is_run_again(plane: Plane, seen: modal.Dict) -> None:
-    call = _function(plane, "wait_once").spawn("killed")
+    call = plane.function("sample", "wait_once").spawn("killed")
     eventually(lambda: "killed/1" in seen)
     (before,) = plane.containers("wait_once")
     plane.kill(before)
@@ -41,4 +37,4 @@ def test_the_input_of_a_container_that_is_killed_is_run_again(plane: Plane, seen
 
 def test_an_input_that_keeps_killing_its_container_fails_in_the_end(plane: Plane) -> None:
     with pytest.raises(modal.exception.InternalFailure, match="exited with status -9"):
-        _function(plane, "dies").remote("deadly")
+        plane.function("sample", "dies").remote("deadly")

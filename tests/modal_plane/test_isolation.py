@@ -23,7 +23,7 @@ def any_plane(request: pytest.FixtureRequest) -> Plane:
 
 
 def _seen(plane: Plane, packages: list[str], paths: list[str]) -> dict[str, Any]:
-    surroundings = modal.Function.from_name("sample", "surroundings", client=plane.client)
+    surroundings = plane.function("sample", "surroundings")
     told: dict[str, Any] = surroundings.remote(packages, paths)
     return told
 
@@ -88,7 +88,7 @@ def test_two_planes_share_nothing(plane: Plane, lenient: Plane) -> None:
     with pytest.raises(modal.exception.NotFoundError):
         modal.Dict.from_name("mine", client=lenient.client).hydrate()
     with pytest.raises(modal.exception.NotFoundError):
-        modal.Function.from_name("pages", "web", client=plane.client).hydrate()
+        plane.function("pages", "web").hydrate()
 
 
 def test_the_launcher_says_what_it_can_t_do(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ Hand = Any  # an instance of a class that is known to the plane only
 
 def _hand(plane: Plane, name: str) -> Hand:
     """Give the container of a name, which has its own view."""
-    return modal.Cls.from_name("sample", "Hand", client=plane.client)(name=name)
+    return plane.cls("sample", "Hand")(name=name)
 
 
 @pytest.fixture
@@ -155,7 +155,7 @@ def test_large_files_are_published_and_mounted_without_copying(writer: Hand, rea
 
 
 def test_a_read_only_mount_can_t_be_written_to(plane: Plane) -> None:
-    assert modal.Function.from_name("sample", "tamper", client=plane.client).remote() in {"OSError", "PermissionError"}
+    assert plane.function("sample", "tamper").remote() in {"OSError", "PermissionError"}
 
 
 def test_clients_upload_list_read_and_remove_files(shelf: modal.Volume, reader: Hand) -> None:

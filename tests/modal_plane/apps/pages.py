@@ -11,7 +11,7 @@ import modal
 app = modal.App("pages", image=modal.Image.debian_slim(python_version="3.11"))
 
 
-@app.function(timeout=3)
+@app.function(timeout=3, startup_timeout=60)
 @modal.concurrent(max_inputs=10)
 @modal.asgi_app()
 def web() -> Any:

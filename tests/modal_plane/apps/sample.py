@@ -28,14 +28,14 @@ seen = modal.Dict.from_name("seen", create_if_missing=True)
 shelf = modal.Volume.from_name("shelf", create_if_missing=True, version=2)
 secret = modal.Secret.from_dict({"API_KEY": "s3cret"})
 
-with image.imports():
-    import declared_room
+with image.imports():  # type: ignore[no-untyped-call]
+    import declared_room  # type: ignore[import-not-found]  # it is on the path of who deploys
 
 
 def _count(key: str) -> int:
     """Count calls for a key, in any number of containers."""
     number = 1
-    while not seen.put(f"{key}/{number}", True, skip_if_exists=True):
+    while not seen.put(f"{key}/{number}", "seen", skip_if_exists=True):
         number += 1
     return number
 
@@ -104,13 +104,13 @@ def wide(seconds: float) -> str:
     return os.environ["MODAL_TASK_ID"]
 
 
-@app.function(timeout=1)
+@app.function(timeout=1, startup_timeout=60)
 def too_slow(key: str) -> None:
     _count(key)
     time.sleep(30)
 
 
-@app.function(timeout=1, retries=1)
+@app.function(timeout=1, startup_timeout=60, retries=1)
 def slow_at_first(key: str) -> int:
     number = _count(key)
     time.sleep(30 if number == 1 else 0)

@@ -7,7 +7,7 @@ import modal
 
 app = modal.App("versions", image=modal.Image.debian_slim(python_version="3.11"))
 seen = modal.Dict.from_name("seen", create_if_missing=True)
-VERSION = {"VERSION": os.environ.get("VERSION", "1")}
+VERSION: dict[str, str | None] = {"VERSION": os.environ.get("VERSION", "1")}
 
 
 @app.function(env=VERSION, max_containers=1)
