@@ -16,6 +16,7 @@ from tests.modal_plane.calls import SYNCHRONOUS, Call
 from tests.modal_plane.definition import described
 from tests.modal_plane.errors import Missing
 from tests.modal_plane.files import Files
+from tests.modal_plane.nursery import Nursery
 from tests.modal_plane.pool import Pool
 from tests.modal_plane.rooms import can_isolate
 from tests.modal_plane.store import Named, Store
@@ -49,6 +50,7 @@ class Cluster:
         self.isolated = settings.isolation != "links" and can_isolate(self.root / "containers" / "probe")
         if settings.isolation == "namespaces" and not self.isolated:
             raise Missing("this machine gives us no namespaces: be root, or permit user namespaces")
+        self.nursery = Nursery(self.root)
         self.apps: dict[str, App] = {}
         self.pools: dict[str, Pool] = {}
         self.calls: dict[str, Call] = {}
@@ -84,6 +86,7 @@ class Cluster:
             container.kill("stop")
         if left:
             await asyncio.wait([container.main for container in left], timeout=5)
+        await self.nursery.close()
         self.store.close()
 
     def _commit_behind_their_backs(self) -> None:

@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import os
 import shutil
 import signal
-import sys
 import time
 from typing import TYPE_CHECKING
 
@@ -16,6 +14,7 @@ from modal_proto import api_pb2 as api
 from tests.modal_plane.broadcast import Broadcast
 from tests.modal_plane.errors import Missing
 from tests.modal_plane.ids import fresh_id
+from tests.modal_plane.nursery import Child
 from tests.modal_plane.processes import Held, held_files, kill_session
 from tests.modal_plane.rooms import Room
 from tests.modal_plane.volumes import View
@@ -44,7 +43,7 @@ class Container:
         self.heart = Broadcast()
         self.result: api.GenericResult | None = None
         self.killed = ""
-        self.process: asyncio.subprocess.Process | None = None
+        self.process: Child | None = None
         self.views: dict[str, View] = {}
         self.home = self.cluster.root / "containers" / self.id
 
@@ -76,7 +75,7 @@ class Container:
     def kill(self, why: str, number: int = signal.SIGKILL) -> None:
         """End it for a reason of the plane's, which no input is to blame for."""
         self.draining, self.killed = True, self.killed or why
-        if self.process and self.process.returncode is None:
+        if self.process and not self.process.ended.done():
             os.killpg(self.process.pid, number)
             if number != signal.SIGKILL:
                 asyncio.get_running_loop().call_later(GRACE, self.kill, why)
@@ -107,22 +106,12 @@ class Container:
     async def _run(self) -> int:
         room = Room(self.home, self.cluster.isolated)
         environment = self._furnish(room)
-        self.process = await asyncio.create_subprocess_exec(
-            *room.command([sys.executable, "-m", "modal._container_entrypoint"]),
-            env=environment,
-            cwd=self.home,
-            start_new_session=True,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
+        self.process = await self.cluster.nursery.start(room.describe(environment=environment))
         if self.killed:
             self.kill(self.killed)
         pumps = asyncio.gather(self._log(self.process.stdout, 1), self._log(self.process.stderr, 2))
-        code = await self.process.wait()
+        code = await self.process.ended
         kill_session(self.process.pid)
-        with contextlib.suppress(ProcessLookupError):  # where there is no /proc to find a session in
-            os.killpg(self.process.pid, signal.SIGKILL)
         await pumps
         return code
 
@@ -165,6 +154,6 @@ class Container:
             "MODAL_OVERRIDE_HEADERS": f"x-modal-task-id:{self.id}",
         }
 
-    async def _log(self, stream: asyncio.StreamReader | None, descriptor: int) -> None:
-        while stream and (data := await stream.read(READ_SIZE)):
+    async def _log(self, stream: asyncio.StreamReader, descriptor: int) -> None:
+        while data := await stream.read(READ_SIZE):
             self.pool.app.log(self.pool, self.id, descriptor, data.decode(errors="replace"))

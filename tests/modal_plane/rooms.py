@@ -9,7 +9,7 @@ from pathlib import Path
 
 from tests.modal_plane.errors import Illegal, Taken
 
-__all__ = ["HOME", "Room", "can_isolate"]
+__all__ = ["HOME", "Room", "can_isolate", "guest_environment"]
 
 HOME = "/root"
 GUEST = "/__modal/guest"
@@ -75,8 +75,7 @@ class Room:
 
     def environment(self) -> dict[str, str]:
         """What a container finds before its image and its secrets add to it."""
-        inherited = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
-        plain = {**inherited, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
+        plain = guest_environment()
         if self._isolated:
             return {**plain, "HOME": HOME, "PYTHONPATH": f"{HOME}:{GUEST}"}
         home = str(self._home / "root")
@@ -88,23 +87,30 @@ class Room:
             "MODAL_PLANE_LINKS": "1",
         }
 
-    def command(self, program: list[str]) -> list[str]:
-        """Give what to run so that a program runs in here."""
+    def describe(self, **more: object) -> Path:
+        """Write for `guest/launch.py` what to make of a process; give the file."""
         room = {
             "parent": os.getpid(),
             "root": str(self._home / "fs") if self._isolated else "",
             "mounts": self._mounts,
             "workdir": HOME if self._isolated else str(self._home / "root"),
-            "argv": program,
+            **more,
         }
         described = self._home / "room.json"
         described.write_text(json.dumps(room))
-        return [sys.executable, "-IS", str(Path(__file__).parent / "guest" / "launch.py"), str(described)]
+        return described
+
+
+def guest_environment() -> dict[str, str]:
+    """What all containers have in common."""
+    inherited = {name: os.environ[name] for name in ("PATH", "LD_LIBRARY_PATH") if name in os.environ}
+    return {**inherited, "LANG": "C.UTF-8", "PYTHONUNBUFFERED": "1"}
 
 
 def can_isolate(scratch: Path) -> bool:
     """Try whether this machine lets us give containers file systems of their own."""
-    room = Room(scratch, isolated=True)
-    tried = subprocess.run(room.command([sys.executable, "-c", ""]), check=False, capture_output=True)
+    room = Room(scratch, isolated=True).describe(argv=[sys.executable, "-c", ""])
+    launcher = Path(__file__).parent / "guest" / "launch.py"
+    tried = subprocess.run([sys.executable, "-IS", str(launcher), str(room)], check=False, capture_output=True)
     shutil.rmtree(scratch)
     return tried.returncode == 0

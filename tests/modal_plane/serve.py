@@ -34,6 +34,7 @@ async def serve(settings: Settings, ready: Callable[[str, str], None]) -> None:
     url, http_url = (f"http://{HOST}:{each.getsockname()[1]}" for each in (grpc_socket, http_socket))
     cluster = Cluster(settings, url, http_url)
     log.info("containers have %s", "their own roots" if cluster.isolated else "one root, the machine's")
+    await cluster.nursery.open()
     Endpoints(cluster, settings.port + 2 if settings.port else 0)
 
     application = web.Application(client_max_size=0)

@@ -54,6 +54,12 @@ def main() -> None:
     """Read what the container is, become it, run its program."""
     with Path(sys.argv[1]).open(encoding="utf-8") as file:
         container: dict[str, Any] = json.load(file)
+    enter(container)
+    os.execv(container["argv"][0], container["argv"])  # noqa: S606  # this is what the launcher is for
+
+
+def enter(container: dict[str, Any]) -> None:
+    """Be a container: alone on the machine, if it has a root, and bound to its parent."""
     if sys.platform == "linux":
         _die_with(container["parent"])
         if container["root"]:
@@ -61,7 +67,6 @@ def main() -> None:
             _build_root(container["root"], container["mounts"])
         _libc().prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)  # may fail: then only `sitecustomize` protects
     os.chdir(container["workdir"])
-    os.execv(container["argv"][0], container["argv"])  # noqa: S606  # this is what the launcher is for
 
 
 def _libc() -> ctypes.CDLL:
@@ -82,9 +87,7 @@ def _die_with(parent: int) -> None:
 
 def _enter_namespaces() -> None:
     user, group = os.getuid(), os.getgid()
-    if user == 0:
-        _check(_libc().unshare(CLONE_NEWNS), "unshare mounts")
-    else:
+    if _libc().unshare(CLONE_NEWNS) != 0:  # not root, or one without the right to mount
         _check(_libc().unshare(CLONE_NEWNS | CLONE_NEWUSER), "unshare mounts and users")
         Path("/proc/self/setgroups").write_text("deny", encoding="ascii")
         Path("/proc/self/uid_map").write_text(f"0 {user} 1", encoding="ascii")

@@ -7,14 +7,14 @@ import site
 import sys
 from pathlib import Path
 
-__all__: list[str] = []
+__all__ = ["LINKS", "forget_the_checkout"]
 
-SHARED_ROOT = "MODAL_PLANE_LINKS" in os.environ
+LINKS = "MODAL_PLANE_LINKS"  # set where a container shares the machine's files
 WRITING = os.O_WRONLY | os.O_RDWR | os.O_TRUNC
 ANY_WRITE = 0o222
 
 
-def _forget_the_checkout() -> None:
+def forget_the_checkout() -> None:
     """Drop what .pth files add to the path: an editable install isn't in the image.
 
     With namespaces these places can't be seen anyway.
@@ -49,6 +49,6 @@ def _unlink_published(file: Path) -> None:
     own.replace(file)
 
 
-if SHARED_ROOT:
-    _forget_the_checkout()
+if LINKS in os.environ:
+    forget_the_checkout()
 sys.addaudithook(_own_copy_before_writing)
