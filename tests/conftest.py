@@ -5,6 +5,8 @@ import os
 import pytest
 from hypothesis import settings
 
+pytest_plugins = ["tests.postgres"]
+
 # Before anything loads TensorFlow. It says a page about the processor on every start, and
 # would spread tests of small arrays over all cores for nothing.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")

@@ -36,7 +36,8 @@ def measure_pace(
     if last <= 0:
         last = span / (count - 1)
     # Of a variable rate only an average; finer than this it would be a number that MP4 has no clock for.
-    return (count / (span + last)).limit_denominator(_FINEST), span + last
+    average = (count / (span + last)).limit_denominator(_FINEST)
+    return max(average, Fraction(1, _FINEST)), span + last
 
 
 def _candidates(interval: Fraction, declared: Sequence[Fraction]) -> list[tuple[Fraction, int]]:

@@ -2,7 +2,8 @@
 
 Its log is drained by a thread, because a full pipe would stop it. It gets a session of its
 own, so that Ctrl-C in a terminal reaches us and not it: we end it in good order. When we
-are killed ourselves, its pipes close, and that ends it too.
+are killed ourselves, the system kills it (`film.video.leash`); where there is no such thing, its
+pipes close, which ends it as soon as it reads or writes one.
 """
 
 import contextlib
@@ -18,6 +19,7 @@ from types import TracebackType
 from typing import IO, Self
 
 from film.errors import FfmpegError, FfmpegFailed, FfmpegMissing, FilmError, NoSpace
+from film.video.leash import start_leashed, why_not_run
 
 __all__ = ["Child", "failure", "last_words"]
 
@@ -55,16 +57,14 @@ class Child:
             FfmpegMissing: If the binary can't be started.
         """
         try:
-            self._process = subprocess.Popen(
+            self._process = start_leashed(
                 command,
                 stdin=subprocess.PIPE if stdin else subprocess.DEVNULL,
                 stdout=subprocess.PIPE if stdout else subprocess.DEVNULL,
-                stderr=subprocess.PIPE,
-                bufsize=0,
-                start_new_session=True,
             )
         except OSError as error:
             raise FfmpegMissing(f"ffmpeg ({command[0]}) doesn't run: {error.strerror}") from error
+        self._binary = command[0]
         self.tail: deque[str] = deque(maxlen=_TAIL_LINES)
         self._on_line = on_line
         for pipe in (self._process.stdin, self._process.stdout):
@@ -96,12 +96,18 @@ class Child:
         return any(words in line for line in self.tail for words in _FULL)
 
     def wait(self) -> int:
-        """Close its standard input, let it finish, and give its exit status."""
+        """Close its standard input, let it finish, and give its exit status.
+
+        Raises:
+            FfmpegMissing: If the binary never ran.
+        """
         if self._process.stdin is not None:
             with contextlib.suppress(BrokenPipeError):
                 self._process.stdin.close()
         status = self._process.wait()
         self._drain.join()
+        if self.tail and (reason := why_not_run(status, self.tail[0])):
+            raise FfmpegMissing(f"ffmpeg ({self._binary}) doesn't run: {reason}")
         return status
 
     def kill(self) -> None:

@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 import threading
+import time
 from fractions import Fraction
 from pathlib import Path
 
@@ -38,6 +39,14 @@ def _ends(process: int) -> bool:
         return bool(select.select([handle], [], [], SECONDS)[0])
     finally:
         os.close(handle)
+
+
+def _name(process: int) -> str:
+    """Give the name of a process's program; nothing where it has ended."""
+    try:
+        return Path(f"/proc/{process}/comm").read_text().strip()
+    except (FileNotFoundError, ProcessLookupError):
+        return ""
 
 
 def _encoder(target: Path) -> Encoder:
@@ -74,11 +83,15 @@ def test_no_ffmpeg_at_all_is_told(tmp_path: Path) -> None:
     assert done.stdout == "No usable ffmpeg was found; install ffmpeg or the imageio-ffmpeg package.\n"
 
 
-def test_an_ffmpeg_that_does_not_run_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("others", [False, True], ids=["alone on the path", "among other programs"])
+@pytest.mark.parametrize("content", [b"\x7fELF no program", b"#!/no/such/interpreter\n"])
+def test_an_ffmpeg_that_does_not_run_is_told(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, content: bytes, others: bool
+) -> None:
     clip = numbered(tmp_path / "clip.mp4", frames=2)
-    (tmp_path / "ffmpeg").write_bytes(b"\x7fELF no program")
+    (tmp_path / "ffmpeg").write_bytes(content)
     (tmp_path / "ffmpeg").chmod(0o755)
-    monkeypatch.setenv("PATH", str(tmp_path))
+    monkeypatch.setenv("PATH", f"{tmp_path}{os.pathsep}{os.environ['PATH']}" if others else str(tmp_path))
     with pytest.raises(FfmpegMissing, match="doesn't run"):
         probe(clip)
 
@@ -144,6 +157,72 @@ with Decoder(probe(Path({str(source)!r}))) as frames, Encoder(
         assert len(theirs) == 2
         ours.send_signal(end)
     assert all(_ends(process) for process in theirs)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a process with its parent")
+@pytest.mark.parametrize("busy", ["main thread", "a thread that has ended"])
+def test_an_ffmpeg_without_pipes_does_not_outlive_us_either(busy: str) -> None:
+    script = """
+import sys, threading
+from film.video.binaries import find_ffmpeg
+from film.video.process import Child
+endless = ["-nostdin", "-loglevel", "quiet", "-f", "lavfi", "-re", "-i", "color=s=16x16", "-f", "null", "-"]
+child = None
+def start():
+    global child
+    child = Child([find_ffmpeg(), *endless])
+if sys.argv[1] == "main thread":
+    start()
+else:
+    thread = threading.Thread(target=start)
+    thread.start()
+    thread.join()
+print(child._process.pid, flush=True)
+sys.stdin.read()
+"""
+    with subprocess.Popen([sys.executable, "-c", script, busy], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as ours:
+        assert ours.stdout is not None
+        theirs = int(ours.stdout.readline())
+        handle = os.pidfd_open(theirs)
+        try:
+            assert not select.select([handle], [], [], 0.5)[0], "it lives on after the thread that wanted it"
+            ours.kill()
+            assert select.select([handle], [], [], 2)[0]
+        finally:
+            os.close(handle)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="only Linux kills a process with its parent")
+@pytest.mark.parametrize(
+    "call", ["probe(path)", "join([path], path.with_name('out.mp4'), rate=Fraction(25), source=None)"]
+)
+def test_probing_and_joining_end_with_us(tmp_path: Path, call: str) -> None:
+    clip = numbered(tmp_path / "clip.mp4", frames=2)
+    (tmp_path / "ffmpeg").write_text("#!/bin/sh\nexec sleep 100\n")  # as silent as ffmpeg is over a huge file
+    (tmp_path / "ffmpeg").chmod(0o755)
+    script = f"""
+from fractions import Fraction
+from pathlib import Path
+from film.video import join, probe
+path = Path({str(clip)!r})
+print("ready", flush=True)
+{call}
+"""
+    env = {**os.environ, "PATH": f"{tmp_path}{os.pathsep}{os.environ['PATH']}"}
+    with subprocess.Popen([sys.executable, "-c", script], stdout=subprocess.PIPE, env=env) as ours:
+        assert ours.stdout is not None
+        assert ours.stdout.readline() == b"ready\n"
+        until = time.monotonic() + SECONDS
+        while not (theirs := {child for child in _children(ours.pid) if _name(child) == "sleep"}):
+            assert time.monotonic() < until
+            time.sleep(0.02)
+        (child,) = theirs
+        handle = os.pidfd_open(child)
+        try:
+            ours.kill()
+            assert select.select([handle], [], [], 2)[0]
+        finally:
+            os.close(handle)
 
 
 def test_control_c_in_a_terminal_reaches_us_and_not_ffmpeg(tmp_path: Path) -> None:

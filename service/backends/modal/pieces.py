@@ -1,0 +1,187 @@
+"""Pieces of a clip, each made by whichever GPU container is free.
+
+What they need to know of one another goes through the platform: sources and pieces over the Volume,
+progress through a Dict, whether a job is still wanted through its own record.
+"""
+
+import logging
+import threading
+from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
+from typing import Any, Self
+
+import modal
+
+from service.backends.modal.artifacts import reload
+from service.jobs import Job
+from service.ports import JobStore
+from service.worker.remote import PieceOrder, PieceOutcome, make_piece, orders_of
+from service.worker.runners import Networks, Work
+from service.worker.stopping import Reason, Stop
+
+__all__ = ["MapRunner", "PieceMaker"]
+
+_log = logging.getLogger(__name__)
+
+_TELL_SECONDS = 1.0
+
+
+class MapRunner:
+    """A `SegmentRunner` that hands every piece to the platform, and waits for all of them."""
+
+    def __init__(
+        self,
+        job: Job,
+        *,
+        make: Callable[..., Any],
+        volume: modal.Volume,
+        progress: modal.Dict,
+        segment_frames: int,
+    ) -> None:
+        """Take the job, and what the platform has.
+
+        Args:
+            job: As it was claimed.
+            make: `Function.map` of what makes a `PieceOrder` into a `MadeSegment` or a FilmError.
+            volume: Where source and pieces lie.
+            progress: Where pieces tell how far they are.
+            segment_frames: Most output frames of a piece.
+        """
+        assert job.claim is not None, "only a claimed job has pieces"
+        self._job_id, self._attempt = job.job_id, job.claim.attempt
+        self._make = make
+        self._volume = volume
+        self._progress = progress
+        self.segment_frames: int | None = segment_frames
+
+    def run(self, work: Work) -> list[Any]:
+        """Have all pieces made, in the order of the segments; their files can be read here afterwards.
+
+        Raises:
+            Stopped: As soon as `work.stop` says so.
+            FilmError: If a piece can't be made.
+        """
+        orders = orders_of(work, self._job_id, self._attempt)
+        self._volume.commit()  # the source; the containers see it once they reload
+        counter = _Counter(orders, self._progress, work)
+        try:
+            with counter:
+                made = self._gather(orders, work)
+        finally:
+            counter.forget()
+        reload(self._volume)  # the pieces
+        return made
+
+    def _gather(self, orders: list[PieceOrder], work: Work) -> list[Any]:
+        outcomes: list[PieceOutcome] = []
+        for outcome in self._make(orders, order_outputs=True):
+            work.stop.check()
+            outcomes.append(outcome)
+            if sum(each.size_bytes for each in outcomes) > work.most_bytes:
+                work.stop.request(Reason.TOO_LARGE)
+                work.stop.check()
+        return [outcome.take() for outcome in outcomes]
+
+
+class _Counter:
+    """Sums up what pieces tell of their progress. A piece that is made again begins at 0 again."""
+
+    def __init__(self, orders: list[PieceOrder], progress: modal.Dict, work: Work) -> None:
+        self._orders = orders
+        self._progress = progress
+        self._work = work
+        self._told = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="pieces", daemon=True)
+
+    def __enter__(self) -> None:
+        self._thread.start()
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+
+    def forget(self) -> None:
+        """Remove what was told."""
+        with ThreadPoolExecutor(8) as threads:
+            list(threads.map(lambda order: self._progress.pop(order.key, None), self._orders))
+
+    def _run(self) -> None:
+        while not self._over.wait(_TELL_SECONDS):
+            try:
+                done = sum(self._progress.get(order.key, 0) for order in self._orders)
+            except (modal.exception.Error, OSError):
+                _log.warning("no progress to be had", exc_info=True)
+                continue
+            self._work.on_frames(done - self._told)
+            self._told = done
+
+
+class PieceMaker:
+    """Makes pieces in a container, one at a time, with networks that stay loaded."""
+
+    def __init__(
+        self,
+        networks: Networks,
+        *,
+        jobs: JobStore,
+        volume: modal.Volume,
+        progress: modal.Dict,
+        clock: Callable[[], datetime],
+    ) -> None:
+        """Take what the platform has."""
+        self._networks = networks
+        self._jobs = jobs
+        self._volume = volume
+        self._progress = progress
+        self._clock = clock
+
+    def make(self, order: PieceOrder) -> PieceOutcome:
+        """Make a piece and commit it. What is raised is the platform's to repeat, in another container."""
+        reload(self._volume)  # the source
+        stop = Stop()
+        with _Teller(order, self._jobs, self._progress, stop) as teller:
+            outcome = make_piece(order, self._networks, stop=stop, on_frame=teller.count)
+        self._volume.commit()
+        return outcome
+
+
+class _Teller:
+    """Tells how far a piece is, and learns whether it is still wanted."""
+
+    def __init__(self, order: PieceOrder, jobs: JobStore, progress: modal.Dict, stop: Stop) -> None:
+        self._order = order
+        self._jobs = jobs
+        self._progress = progress
+        self._stop = stop
+        self._frames = 0
+        self._over = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="teller", daemon=True)
+
+    def count(self) -> None:
+        """Count a frame; stop where the piece isn't wanted any more."""
+        self._frames += 1
+        self._stop.check()
+
+    def __enter__(self) -> Self:
+        self._thread.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._over.set()
+        self._thread.join()
+        self._tell()
+
+    def _run(self) -> None:
+        while not self._over.wait(_TELL_SECONDS):
+            self._tell()
+            job = self._jobs.get(self._order.job_id)
+            if job is None or job.outcome is not None or job.claim is None or job.claim.attempt != self._order.attempt:
+                self._stop.request(Reason.NOT_OURS)
+
+    def _tell(self) -> None:
+        try:
+            self._progress.put(self._order.key, self._frames)
+        except (modal.exception.Error, OSError):
+            _log.warning("progress not told", extra={"job": self._order.job_id}, exc_info=True)
