@@ -15,7 +15,7 @@ from tests.modal_plane.broadcast import Broadcast
 from tests.modal_plane.errors import Missing
 from tests.modal_plane.ids import fresh_id
 from tests.modal_plane.nursery import Child
-from tests.modal_plane.processes import Held, held_files, kill_session
+from tests.modal_plane.processes import Held, held_files, kill_all
 from tests.modal_plane.rooms import Room
 from tests.modal_plane.volumes import View
 
@@ -92,7 +92,7 @@ class Container:
         return self.views[volume_id]
 
     def _held(self) -> list[Held]:
-        return list(held_files(self.pid))
+        return list(held_files(self.pid, self.id))
 
     async def _live(self) -> None:
         try:
@@ -111,7 +111,7 @@ class Container:
             self.kill(self.killed)
         pumps = asyncio.gather(self._log(self.process.stdout, 1), self._log(self.process.stderr, 2))
         code = await self.process.ended
-        kill_session(self.process.pid)
+        kill_all(self.process.pid, self.id)
         await pumps
         return code
 

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
 
-__all__ = ["Held", "held_files", "kill_session", "session_pids"]
+__all__ = ["Held", "held_files", "kill_all", "pids_of"]
 
 PROC = Path("/proc")
 SESSION = 3  # which field of /proc/PID/stat it is, counted from the one after the name
@@ -22,27 +22,27 @@ class Held(NamedTuple):
     writable: bool
 
 
-def session_pids(session: int) -> list[int]:
-    """List the processes of a session, however they were started."""
-    found = []
-    for stat in PROC.glob("[0-9]*/stat"):
-        with contextlib.suppress(OSError):  # it ended meanwhile
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[SESSION]) == session:
-                found.append(int(stat.parent.name))
+def pids_of(session: int, task_id: str) -> list[int]:
+    """List the processes of a container: those of its session, and those that have left it but carry its id."""
+    mark, found = f"MODAL_TASK_ID={task_id}".encode(), []
+    for folder in PROC.glob("[0-9]*"):
+        with contextlib.suppress(OSError):  # it ended meanwhile, or is none of our business
+            fields = (folder / "stat").read_text().rpartition(")")[2].split()
+            if int(fields[SESSION]) == session or mark in (folder / "environ").read_bytes().split(b"\0"):
+                found.append(int(folder.name))
     return found
 
 
-def kill_session(session: int) -> None:
+def kill_all(session: int, task_id: str) -> None:
     """Kill what a container has left behind."""
-    for pid in session_pids(session):
+    for pid in pids_of(session, task_id):
         with contextlib.suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
 
 
-def held_files(session: int) -> Iterator[Held]:
-    """Name the open files and current folders of a session's processes."""
-    for pid in session_pids(session):
+def held_files(session: int, task_id: str) -> Iterator[Held]:
+    """Name the open files and current folders of a container's processes."""
+    for pid in pids_of(session, task_id):
         folder = PROC / str(pid)
         with contextlib.suppress(OSError):
             here = (folder / "cwd").stat()

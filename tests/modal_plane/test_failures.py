@@ -1,5 +1,7 @@
 """What becomes of inputs whose code or container fails."""
 
+from pathlib import Path
+
 import modal
 import pytest
 
@@ -38,3 +40,11 @@ def test_the_input_of_a_container_that_is_killed_is_run_again(plane: Plane, seen
 def test_an_input_that_keeps_killing_its_container_fails_in_the_end(plane: Plane) -> None:
     with pytest.raises(modal.exception.InternalFailure, match="exited with status -9"):
         plane.function("sample", "dies").remote("deadly")
+
+
+def test_what_a_container_has_started_dies_with_it(plane: Plane) -> None:
+    pid = plane.function("sample", "brood").remote()
+    process = Path(f"/proc/{pid}/cmdline")
+    assert b"sleep" in process.read_bytes()
+    plane.kill(plane.containers("brood")[0])
+    eventually(lambda: not process.exists() or not process.read_bytes())

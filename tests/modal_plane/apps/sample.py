@@ -138,6 +138,12 @@ def dies(key: str) -> None:
     os.kill(os.getpid(), signal.SIGKILL)
 
 
+@app.function()
+def brood() -> int:
+    """Leave a process behind that is on its own."""
+    return subprocess.Popen(["/bin/sleep", "300"], start_new_session=True).pid
+
+
 @app.function(secrets=[secret], env={"SHAPE": "round"})
 def surroundings(packages: list[str], paths: list[str]) -> dict[str, object]:
     """Say what a container sees, and leave a file behind."""

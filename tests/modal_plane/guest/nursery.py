@@ -38,6 +38,7 @@ def serve(orders: socket.socket) -> dict[str, Any]:
                 return
             _tell(orders, ended=pid, status=os.waitstatus_to_exitcode(status))
 
+    parent = os.getpid()
     signal.signal(signal.SIGCHLD, reap)
     while True:
         message, outputs, _, _ = socket.recv_fds(orders, LONGEST, 2)
@@ -53,7 +54,7 @@ def serve(orders: socket.socket) -> dict[str, Any]:
             orders.close()
             with open(message, encoding="utf-8") as file:  # noqa: PTH123  # a path as bytes
                 room: dict[str, Any] = json.load(file)
-            return room
+            return {**room, "parent": parent}
         os.close(tell_ready)
         os.read(ready, 1)  # ends when the fork has its session, so that it can be killed by it
         for descriptor in (ready, *outputs):
@@ -63,7 +64,7 @@ def serve(orders: socket.socket) -> dict[str, Any]:
 
 def become(room: dict[str, Any]) -> None:
     """Be the container in all but the program."""
-    launch.enter({**room, "parent": os.getppid()})
+    launch.enter(room)
     os.environ.clear()
     os.environ.update(room["environment"])
     added = room["environment"]["PYTHONPATH"].split(os.pathsep)
