@@ -13,8 +13,14 @@ Known differences, whatever the settings:
   the plane.
 - A timeout kills the container without running its exit hooks.
 - An input whose container died is run again `max_crashes` times; the service goes on for longer.
+- Containers are forked from one process that has imported Modal's client, so `MODAL_LOGLEVEL`
+  in an image or secret comes too late.
+- Of `modal app` and the like, what tests use is there; `modal app logs` isn't, `Plane.logs` is.
+- If the plane itself is killed, containers die with it; processes that they had started in
+  sessions of their own don't.
 - A published file is read-only in a container. Python code that opens it for writing gets its
-  own copy, as in the service; other programs are refused. Symbolic links in Volumes are too.
+  own copy, as in the service; other programs, and libraries that open files themselves, are
+  refused: they are to write a new file and rename it. Symbolic links in Volumes are too.
 - With `isolation="links"` containers share the machine's file system, see `guest.launch`.
 """
 

@@ -61,11 +61,12 @@ def test_overwriting_a_published_file_changes_nothing_elsewhere_until_then(write
     assert reader.read.remote("twice") == "second and more"
 
 
-def test_other_programs_can_t_write_to_published_files(writer: Hand, reader: Hand) -> None:
+def test_what_isn_t_python_can_t_write_to_published_files(writer: Hand, reader: Hand) -> None:
     writer.write.remote("tool", "published")
     writer.commit.remote()
     reader.reload.remote()
     assert writer.write_by_shell.remote("tool", "replaced") != 0
+    assert not writer.write_by_libc.remote("tool")
     assert writer.write_by_shell.remote("tool.new", "replaced") == 0
     writer.rename.remote("tool.new", "tool")
     assert reader.read.remote("tool") == "published"

@@ -48,6 +48,7 @@ CLONE_NEWNS, CLONE_NEWUSER = 0x00020000, 0x10000000
 MS_RDONLY, MS_REMOUNT, MS_BIND, MS_REC, MS_PRIVATE = 0x1, 0x20, 0x1000, 0x4000, 0x40000
 MS_LOCKED = 0x1 | 0x2 | 0x4 | 0x8 | 0x400  # read-only, nosuid, nodev, noexec, noatime: may not be dropped again
 PR_SET_PDEATHSIG, PR_CAPBSET_DROP, CAP_DAC_OVERRIDE = 1, 24, 1
+CAPABILITY_VERSION_3 = 0x20080522
 
 
 def main() -> None:
@@ -65,7 +66,7 @@ def enter(container: dict[str, Any]) -> None:
         if container["root"]:
             _enter_namespaces()
             _build_root(container["root"], container["mounts"])
-        _libc().prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)  # may fail: then only `sitecustomize` protects
+        _respect_read_only_files()
     os.chdir(container["workdir"])
 
 
@@ -83,6 +84,20 @@ def _die_with(parent: int) -> None:
     _libc().prctl(PR_SET_PDEATHSIG, signal.SIGKILL, 0, 0, 0)
     if os.getppid() != parent:  # it ended before we asked to be told
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def _respect_read_only_files() -> None:
+    """Give up the right to write to them, here and in what is run from here.
+
+    Should that fail, `sitecustomize` protects them from Python code, and a Volume notices.
+    """
+    _libc().prctl(PR_CAPBSET_DROP, CAP_DAC_OVERRIDE, 0, 0, 0)
+    header = (ctypes.c_uint32 * 2)(CAPABILITY_VERSION_3, 0)
+    sets = (ctypes.c_uint32 * 6)()  # effective, permitted, inheritable; then the same of the upper half
+    if _libc().capget(header, sets) == 0:
+        for number in range(3):
+            sets[number] &= ~(1 << CAP_DAC_OVERRIDE) & 0xFFFFFFFF
+        _libc().capset(header, sets)
 
 
 def _enter_namespaces() -> None:
