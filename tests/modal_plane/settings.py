@@ -7,7 +7,7 @@ forgotten `commit()` until the day on which a reader is faster. Both can be swit
 Known differences, whatever the settings:
 
 - Images aren't built. Containers run this interpreter with what is installed beside it; what
-  an image declares is recorded, and `Plane.images()` gives it to be compared.
+  an image declares is recorded, and `Plane.functions()` gives it to be compared.
 - Containers with a GPU see all GPUs of this machine. CPU and memory limits aren't enforced,
   snapshots aren't taken, Dict entries don't expire, and the results of calls live as long as
   the plane.
