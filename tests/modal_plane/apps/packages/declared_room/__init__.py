@@ -1,0 +1,3 @@
+"""A package that the app declares."""
+
+GREETING = "hello from what was declared"
