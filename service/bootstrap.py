@@ -31,7 +31,7 @@ from service.webhooks import Webhooks
 if TYPE_CHECKING:
     import modal
 
-__all__ = ["make_fetcher", "open_modal_shop", "open_shop", "read_secret"]
+__all__ = ["Ports", "make_fetcher", "open_modal_shop", "open_shop", "read_secret", "wire"]
 
 _SECRET_BYTES: Final = 32
 _DEFAULT_URL: Final = "http://127.0.0.1:8000"
@@ -65,7 +65,7 @@ def open_shop(
 
     Raises:
         BackendAway: If the folder, the secret or the database can't be used.
-        ValueError: If `database_url` is no address of a database.
+        ValueError: If `database_url` is no address of a database, or `team_keys` no list of keys.
     """
     data = settings.data_dir.absolute()
     try:
@@ -74,17 +74,77 @@ def open_shop(
     except OSError as error:
         raise BackendAway(f"{data} can't be used: {error.strerror}") from error
     artifacts = DiskArtifacts(data / "files", clock)
+    team = _team(settings, secret)
     database = _open_database(settings)
+    keys, ledger = team or (SqlKeys(database), SqlLedger(database))
     ports = Ports(
         jobs=SqlJobs(database),
         index=SqlIndex(database),
-        keys=SqlKeys(database),
-        ledger=SqlLedger(database),
+        keys=keys,
+        ledger=ledger,
         artifacts=artifacts,
         roster=SqlRoster(database),
         dispatcher=PollingDispatcher(),
     )
     return wire(settings, ports, secret=secret, base_url=base_url, clock=clock, close=database.close)
+
+
+def open_modal_shop(  # noqa: PLR0913 (what a deployment on Modal consists of)
+    settings: Settings,
+    *,
+    entries: "modal.Dict",
+    volume: "modal.Volume",
+    spawn: Callable[[str], object],
+    base_url: str = _DEFAULT_URL,
+    clock: Callable[[], datetime] = utc_now,
+) -> Shop:
+    """Open a shop on Modal: jobs in a Dict, files on a Volume, accounts in a database or a team's setting.
+
+    Args:
+        settings: As the operator has them; `data_dir` is where the Volume is mounted.
+        entries: Where jobs are kept.
+        volume: Where files are kept.
+        spawn: Has a job begun, by its id.
+        base_url: What addresses in webhooks begin with, where the settings have no `public_url`.
+        clock: Gives the time, UTC.
+
+    Raises:
+        BackendAway: If the folder or the database can't be used.
+        ValueError: If the settings have no secret, or neither team keys nor a database, or wrong ones.
+    """
+    from service.backends.modal import DictJobs, ElasticRoster, SpawnDispatcher, VolumeArtifacts
+
+    if settings.secret is None:
+        raise ValueError("FILM_SECRET must be set: containers share no folder that one could be made in")
+    secret = read_secret(settings)
+    team, database = _team(settings, secret), None
+    if team is None:
+        if settings.database_url is None:
+            raise ValueError("FILM_TEAM_KEYS or FILM_DATABASE_URL must be set")
+        database = _open_database(settings)
+        team = SqlKeys(database), SqlLedger(database)
+    jobs = DictJobs(entries)
+    ports = Ports(
+        jobs=jobs,
+        index=jobs,
+        keys=team[0],
+        ledger=team[1],
+        artifacts=VolumeArtifacts(DiskArtifacts(settings.data_dir.absolute(), clock), volume),
+        roster=ElasticRoster(),
+        dispatcher=SpawnDispatcher(spawn),
+    )
+    close = (lambda: None) if database is None else database.close
+    return wire(settings, ports, secret=secret, base_url=base_url, clock=clock, close=close)
+
+
+def _team(settings: Settings, secret: bytes) -> tuple[KeyStore, Ledger] | None:
+    """Give the keys of a team's setting, and its ledger that takes nothing; None where there is no such setting."""
+    if settings.team_keys is None:
+        return None
+    try:
+        return TeamKeys(settings.team_keys.get_secret_value(), secret), FreeLedger()
+    except ValueError as error:
+        raise ValueError(f"FILM_TEAM_KEYS: {error}") from error
 
 
 def _open_database(settings: Settings) -> Database:
@@ -93,6 +153,8 @@ def _open_database(settings: Settings) -> Database:
         if url is None:
             return Database.in_file(settings.data_dir.absolute() / "film.db")
         return Database.at(url.get_secret_value())
+    except ValueError as error:
+        raise ValueError(f"FILM_DATABASE_URL: {error}") from error
     except WrongSchema:
         raise
     except BackendAway as error:

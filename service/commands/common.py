@@ -48,13 +48,13 @@ def shop_of(settings: Settings, **options: Any) -> Shop:
     """Open the shop.
 
     Raises:
-        SettingsError: If the database's address is none.
+        SettingsError: If the settings have no proper database or keys.
         BackendAway: If folder or database can't be used.
     """
     try:
         return open_shop(settings, **options)
     except ValueError as error:
-        raise SettingsError("FILM_DATABASE_URL: must be of the form postgresql://user:password@host/name") from error
+        raise SettingsError(str(error)) from error  # it names its variable, and no value
 
 
 @contextmanager
