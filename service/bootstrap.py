@@ -2,7 +2,7 @@
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -31,7 +31,19 @@ from service.webhooks import Webhooks
 if TYPE_CHECKING:
     import modal
 
-__all__ = ["Ports", "make_fetcher", "open_modal_shop", "open_shop", "read_secret", "wire"]
+    from service.backends.modal.pieces import PieceMaker
+    from service.worker.runners import WeightSet
+
+__all__ = [
+    "Ports",
+    "answer_modal_call",
+    "make_fetcher",
+    "open_modal_shop",
+    "open_piece_maker",
+    "open_shop",
+    "read_secret",
+    "wire",
+]
 
 _SECRET_BYTES: Final = 32
 _DEFAULT_URL: Final = "http://127.0.0.1:8000"
@@ -135,6 +147,64 @@ def open_modal_shop(  # noqa: PLR0913 (what a deployment on Modal consists of)
     )
     close = (lambda: None) if database is None else database.close
     return wire(settings, ports, secret=secret, base_url=base_url, clock=clock, close=close)
+
+
+def open_piece_maker(
+    settings: Settings,
+    *,
+    entries: "modal.Dict",
+    progress: "modal.Dict",
+    volume: "modal.Volume",
+    weights: "WeightSet",
+) -> "PieceMaker":
+    """Make what makes pieces in a container of Modal, with weights that are in memory already."""
+    from service.backends.modal import DictJobs
+    from service.backends.modal.pieces import PieceMaker
+    from service.worker.runners import Networks
+
+    networks = Networks.of_film(
+        memory_bytes=settings.network_memory_bytes, weights={None: weights, settings.model: weights}
+    )
+    networks.get(settings.model)  # before the first piece is there
+    return PieceMaker(networks, jobs=DictJobs(entries), volume=volume, progress=progress)
+
+
+def answer_modal_call(  # noqa: PLR0913 (what a deployment on Modal consists of)
+    shop: Shop,
+    job_id: str,
+    worker: str,
+    *,
+    make: Callable[..., Any],
+    progress: "modal.Dict",
+    volume: "modal.Volume",
+    models: Collection[str],
+) -> None:
+    """Do a job in a container of Modal, its pieces in others; then tell webhooks.
+
+    Args:
+        shop: As `open_modal_shop` gave it.
+        job_id: Of the job.
+        worker: This container's name.
+        make: `map` of what gives a `PieceOrder` to a `PieceMaker`.
+        progress: Where pieces tell how far they are.
+        volume: Where files are.
+        models: Weights that are in the piece makers' image.
+    """
+    from service.backends.modal.pieces import MapRunner
+    from service.worker.called import answer_call
+
+    def runner_of(job: Job) -> MapRunner:
+        return MapRunner(
+            job,
+            make=make,
+            volume=volume,
+            progress=progress,
+            megapixels=shop.settings.piece_megapixels,
+            models=models,
+        )
+
+    answer_call(shop, job_id, worker, fetcher=make_fetcher(shop.settings), runner_of=runner_of)
+    shop.courier.deliver_due()
 
 
 def _team(settings: Settings, secret: bytes) -> tuple[KeyStore, Ledger] | None:

@@ -115,6 +115,20 @@ class Orders:
             _log.warning("not dispatched", extra={"job": job_id})
         return Job(order=order)
 
+    def begin(self, job_id: str, account_id: str, options: Options) -> Job:
+        """Take an order of whoever runs the house: nothing is checked, held or paid.
+
+        Args:
+            job_id: A new one.
+            account_id: Who may ask for it.
+            options: With an `input_video` as orders hold it: an address, or the name of an artifact.
+        """
+        order = Order(job_id=job_id, account_id=account_id, key_id="", created_at=self._clock(), options=options)
+        self._jobs.create(order)
+        _log.info("queued", extra={"job": job_id, "account": account_id})
+        self._dispatcher.dispatch(job_id)
+        return Job(order=order)
+
     def find(self, caller: Caller, job_id: str) -> Job:
         """Give a job of the caller's account.
 

@@ -88,6 +88,11 @@ class Runs:
             return True
         return False
 
+    def is_live(self, job_id: str, attempt: int) -> bool:
+        """Say whether an attempt is its job's latest and may still go on: its workspace is needed."""
+        job = self._jobs.get(job_id)
+        return job is not None and job.outcome is None and job.claim is not None and job.claim.attempt == attempt
+
     def beat(self, job: Job, beat: Beat) -> bool:
         """Show that the worker of `job` lives; False where the job isn't its any more, and it should stop."""
         return self._jobs.beat(job.job_id, beat)

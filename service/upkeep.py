@@ -53,6 +53,7 @@ class Upkeep:
         self.settle()
         self.expire()
         self.tidy()
+        self._artifacts.sweep_workspaces(self._runs.is_live)
 
     def recover(self) -> int:
         """Dispatch again what nobody works on although it should be; give how many."""

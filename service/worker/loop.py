@@ -58,7 +58,7 @@ class Worker:
         watch.start()
         _log.info("worker begins", extra={"worker": self.name})
         try:
-            while not self._ending.is_set():
+            while self._must_end_at is None:
                 self._ending.wait(self._take_one())
         finally:
             self._ended.set()
@@ -69,10 +69,10 @@ class Worker:
     def end(self, *, within_seconds: float) -> None:
         """Take no more jobs; give the current one back where it takes longer than so many seconds.
 
-        Only notes that, so it may be called by a signal's handler and from any thread.
+        Only notes that, so it may be called by a signal's handler and from any thread: an event, set by
+        a handler just while it is looked at, would wait for itself.
         """
         self._must_end_at = time.monotonic() + within_seconds
-        self._ending.set()
 
     def abandon(self) -> None:
         """End at once: whoever started us is gone."""
@@ -101,6 +101,8 @@ class Worker:
         signed = swept = asked_at = -float("inf")
         while not self._ended.wait(_POLL_SECONDS / 2):
             now = time.monotonic()
+            if self._must_end_at is not None:
+                self._ending.set()
             if self._must_end_at is not None and now >= self._must_end_at and self._current is not None:
                 self._current[1].request(Reason.HAND_BACK)
             current = self._current
@@ -113,7 +115,7 @@ class Worker:
                 self._quietly(lambda: self._shop.roster.sign(self.name, self._shop.clock()))
             if now - swept >= self._shop.settings.sweep_seconds:
                 swept = now
-                self._quietly(lambda: self._shop.artifacts.sweep_workspaces(self._is_live))
+                self._quietly(lambda: self._shop.artifacts.sweep_workspaces(self._shop.runs.is_live))
 
     def _leave_stuck(self, job: Job, stop: Stop) -> None:
         """End the process in the middle of its work; its ffmpegs end with it, and its files are swept away."""
@@ -125,14 +127,11 @@ class Worker:
         self._sign_off()
         here = (job.job_id, attempt)
         self._quietly(
-            lambda: self._shop.artifacts.sweep_workspaces(lambda *found: found != here and self._is_live(*found))
+            lambda: self._shop.artifacts.sweep_workspaces(
+                lambda *found: found != here and self._shop.runs.is_live(*found)
+            )
         )
         self._leave(_STUCK)
-
-    def _is_live(self, job_id: str, attempt: int) -> bool:
-        """Say whether an attempt is its job's latest and may still go on."""
-        job = self._shop.jobs.get(job_id)
-        return job is not None and job.outcome is None and job.claim is not None and job.claim.attempt == attempt
 
     def _sign_off(self) -> None:
         self._quietly(lambda: self._shop.roster.leave(self.name))

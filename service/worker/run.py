@@ -11,12 +11,12 @@ from film.segments import MadeSegment, Segment, plan_segments
 from film.video import join, probe
 from service.errors import BackendAway, OutputTooLarge, SourceTooLarge, TookTooLong
 from service.intake import ARTIFACT
-from service.jobs import Job, Result, price_of
+from service.jobs import Failure, Job, Result, price_of
 from service.shop import Shop
 from service.worker.failures import INTERNAL, failure_of
 from service.worker.heart import Heart
 from service.worker.planning import Plan, plan, result_name
-from service.worker.runners import SegmentRunner, Work, check_model
+from service.worker.runners import SegmentRunner, Work
 from service.worker.stopping import Reason, Stop, Stopped
 
 __all__ = ["Fetch", "run_job"]
@@ -65,7 +65,7 @@ def run_job(job: Job, *, shop: Shop, fetcher: Fetch, runner: SegmentRunner, stop
         failure = failure_of(error, paths=tuple(paths[1:]))
         if failure == INTERNAL:
             _log.error("the work failed", extra={"job": job.job_id}, exc_info=error)
-        _settle(shop, job, lambda: shop.runs.fail(job, failure))
+        _settle(shop, job, lambda: _fail(shop, job, failure))
 
 
 class _Run:
@@ -81,7 +81,7 @@ class _Run:
 
     def make(self, folder: Path, fetcher: Fetch, runner: SegmentRunner) -> None:
         """Make the result, and end the job with it."""
-        check_model(self._options.model)
+        runner.check(self._options.model)
         with self._stop.interruptible():
             clip = probe(self._source(folder, fetcher), max_pixels=self._shop.settings.max_source_pixels)
             planned = plan(clip, self._options, self._shop.settings)
@@ -167,6 +167,13 @@ def _end_stopped(shop: Shop, job: Job, reason: Reason) -> None:
         shop.runs.fail(job, TookTooLong())
     elif reason is Reason.TOO_LARGE:
         shop.runs.fail(job, OutputTooLarge())
+
+
+def _fail(shop: Shop, job: Job, failure: Failure) -> None:
+    """End a job badly, unless it isn't ours any more: whoever was taken for dead finds its workspace swept away."""
+    found = shop.jobs.get(job.job_id)
+    if found is None or found.claim == job.claim:
+        shop.runs.fail(job, failure)
 
 
 def _settle(shop: Shop, job: Job, do: Callable[[], object]) -> None:

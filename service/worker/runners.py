@@ -1,16 +1,26 @@
 """Who makes the pieces of a clip: here, in this process; on a platform, many machines at once."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Protocol
 
 from film.errors import UnknownModel
 from film.segments import Between, MadeSegment, Recipe, Segment, make_segment
-from film.weights import entries
+from film.weights import WeightSet, entries, find
 from service.worker.stopping import Reason, Stop
 
-__all__ = ["LocalRunner", "Networks", "SegmentRunner", "Work", "check_model"]
+__all__ = [
+    "LocalRunner",
+    "Networks",
+    "SegmentRunner",
+    "UnknownModel",
+    "WeightSet",
+    "Work",
+    "check_model",
+    "read_weights",
+]
 
 _MOST_LOADED = 2  # networks kept in memory: the default, and the one that was asked for last
 
@@ -41,6 +51,14 @@ class Work:
 class SegmentRunner(Protocol):
     """Makes pieces."""
 
+    def check(self, model: str | None) -> None:
+        """Let the name of a model pass that pieces can be made with; None is the default.
+
+        Raises:
+            UnknownModel: If there is none of that name.
+        """
+        ...
+
     def most_frames(self, pixels: int) -> int | None:
         """Give the most output frames of a piece whose frames have so many pixels; None where a clip is made in one."""
         ...
@@ -64,14 +82,21 @@ class Networks:
         self._loaded: dict[str | None, Between] = {}
 
     @classmethod
-    def of_film(cls, *, memory_bytes: int) -> "Networks":
-        """Give FILM's networks, each of which may use so much memory."""
+    def of_film(
+        cls, *, memory_bytes: int, weights: Mapping[str | None, WeightSet] = MappingProxyType({})
+    ) -> "Networks":
+        """Give FILM's networks, each of which may use so much memory.
+
+        Args:
+            memory_bytes: See `film.Interpolator`.
+            weights: Those that are in memory already, by the names that they are asked for by.
+        """
 
         def load(model: str | None) -> Between:
             from film.interpolator import Interpolator
 
             check_model(model)
-            return Interpolator(model, memory_bytes=memory_bytes)
+            return Interpolator(weights.get(model, model), memory_bytes=memory_bytes)
 
         return cls(load)
 
@@ -96,6 +121,14 @@ class LocalRunner:
         """Take the networks."""
         self._networks = networks
 
+    def check(self, model: str | None) -> None:
+        """Let the name of installed weights pass, and None.
+
+        Raises:
+            UnknownModel: If it is neither.
+        """
+        check_model(model)
+
     def most_frames(self, pixels: int) -> None:
         """Give None: one process makes no clip sooner in pieces."""
 
@@ -116,6 +149,18 @@ class LocalRunner:
         if forget is not None:
             forget()  # one caller's pictures aren't kept while the next one's are made
         return made
+
+
+def read_weights(model: str | None) -> WeightSet:
+    """Read weights without TensorFlow, and load that without using it: what a snapshot of memory may hold.
+
+    Raises:
+        UnknownModel: If there are none of that name.
+        WeightsError: If they can't be read.
+    """
+    import film.interpolator  # noqa: F401 (it takes seconds, and no device is touched)
+
+    return find(model)
 
 
 def check_model(model: str | None) -> None:

@@ -6,9 +6,8 @@ progress through a Dict, whether a job is still wanted through its own record.
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from datetime import datetime
 from typing import Any, Self
 
 import modal
@@ -17,7 +16,7 @@ from service.backends.modal.artifacts import reload
 from service.jobs import Job
 from service.ports import JobStore
 from service.worker.remote import PieceOrder, PieceOutcome, make_piece, orders_of
-from service.worker.runners import Networks, Work
+from service.worker.runners import Networks, UnknownModel, Work
 from service.worker.stopping import Reason, Stop
 
 __all__ = ["MapRunner", "PieceMaker"]
@@ -30,7 +29,7 @@ _TELL_SECONDS = 1.0
 class MapRunner:
     """A `SegmentRunner` that hands every piece to the platform, and waits for all of them."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913 (what the platform has)
         self,
         job: Job,
         *,
@@ -38,6 +37,7 @@ class MapRunner:
         volume: modal.Volume,
         progress: modal.Dict,
         megapixels: float,
+        models: Collection[str],
     ) -> None:
         """Take the job, and what the platform has.
 
@@ -47,6 +47,7 @@ class MapRunner:
             volume: Where source and pieces lie.
             progress: Where pieces tell how far they are.
             megapixels: Most that all output frames of a piece have together.
+            models: Weights that are in the makers' image.
         """
         assert job.claim is not None, "only a claimed job has pieces"
         self._job_id, self._attempt = job.job_id, job.claim.attempt
@@ -54,6 +55,16 @@ class MapRunner:
         self._volume = volume
         self._progress = progress
         self._pixels = megapixels * 1e6
+        self._models = models
+
+    def check(self, model: str | None) -> None:
+        """Let the name of a model pass that is in the makers' image, and None.
+
+        Raises:
+            UnknownModel: If it is neither.
+        """
+        if model is not None and model not in self._models:
+            raise UnknownModel
 
     def most_frames(self, pixels: int) -> int:
         """Give the most output frames of a piece, where frames have so many pixels."""
@@ -132,14 +143,12 @@ class PieceMaker:
         jobs: JobStore,
         volume: modal.Volume,
         progress: modal.Dict,
-        clock: Callable[[], datetime],
     ) -> None:
         """Take what the platform has."""
         self._networks = networks
         self._jobs = jobs
         self._volume = volume
         self._progress = progress
-        self._clock = clock
 
     def make(self, order: PieceOrder) -> PieceOutcome:
         """Make a piece and commit it. What is raised is the platform's to repeat, in another container."""
