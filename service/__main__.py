@@ -1,11 +1,13 @@
 """The `film-service` command.
 
-Exit codes: 0 done; 1 it can't be done, and one line on standard error says why; 2 the command line
-or a setting is wrong; 130 interrupted, 143 asked to end, 129 the terminal is gone.
+Exit codes: 0 done, which for `serve` and `worker` means that SIGTERM ended them in good order; 1 it can't be
+done, and one line on standard error says why; 2 the command line or a setting is wrong; 130 interrupted,
+143 asked to end before that was possible in good order, 129 the terminal is gone.
 """
 
 import argparse
 import contextlib
+import logging
 import os
 import signal
 import sys
@@ -24,6 +26,7 @@ _SIGNALLED = 128
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line `arguments`, or the process's own, and give the exit code."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")  # the workers' TensorFlow: only its errors are of use
+    logging.basicConfig(handlers=[logging.NullHandler()])  # one line says what is wrong; servers log for themselves
     try:
         parsed = _parser().parse_args(arguments)
         code: int = parsed.run(parsed)

@@ -8,10 +8,14 @@ import json
 import logging
 import re
 import sys
+import threading
 from datetime import UTC, datetime
+from types import TracebackType
 from typing import Any, Final
 
 __all__ = ["JsonLines", "configure"]
+
+_log = logging.getLogger(__name__)
 
 _USUAL: Final = frozenset(logging.makeLogRecord({}).__dict__) | {"message", "asctime", "color_message"}
 _SECRETS: Final = (
@@ -20,7 +24,8 @@ _SECRETS: Final = (
     (re.compile(r"\b[a-z][a-z0-9+.-]*://[^\s'\"<>]+", re.IGNORECASE), "[address]"),
     (re.compile(r"\bdata:[\w.+/-]*[;,][^\s'\"]+", re.IGNORECASE), "[data]"),
 )
-_CHATTY: Final = ("httpcore", "httpx", "uvicorn.error")  # below warnings
+# Below warnings they say how they work, not what happened; some of it addresses and statements.
+_CHATTY: Final = ("absl", "asyncio", "h5py", "httpcore", "httpx", "sqlalchemy", "tensorflow", "uvicorn")
 
 
 class JsonLines(logging.Formatter):
@@ -41,12 +46,21 @@ class JsonLines(logging.Formatter):
 
 
 def configure(level: str) -> None:
-    """Log everything from `level` on to standard error."""
+    """Log everything from `level` on to standard error, warnings and what ends a thread or the process among it."""
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines())
     logging.basicConfig(level=level, handlers=[handler], force=True)
     for name in _CHATTY:
         logging.getLogger(name).setLevel(max(logging.WARNING, logging.getLevelNamesMapping()[level]))
+    logging.captureWarnings(capture=True)
+    sys.excepthook = _log_uncaught
+    threading.excepthook = lambda ended: _log_uncaught(
+        ended.exc_type, ended.exc_value or ended.exc_type(), ended.exc_traceback
+    )
+
+
+def _log_uncaught(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
+    _log.critical("uncaught", exc_info=(kind, error, trace))
 
 
 def _blotted(value: Any) -> Any:

@@ -63,7 +63,7 @@ class _Place:
 
 
 class Crew:
-    """A number of worker processes. The thread that makes it must be the one that tends it, and outlive it."""
+    """A number of worker processes; one thread tends it."""
 
     def __init__(self, command: Sequence[str], count: int) -> None:
         """Take the command that runs one worker, and how many there are to be."""
@@ -77,11 +77,7 @@ class Crew:
             if place.process is not None and place.process.poll() is not None:
                 self._bury(place, now)
             if place.process is None and now >= place.due:
-                # A session of its own: Ctrl-C in a terminal reaches us, and we end it in good order.
-                place.process = subprocess.Popen(  # noqa: S603 (our own command)
-                    self._command, stdin=subprocess.PIPE, start_new_session=True
-                )
-                place.started = now
+                self._fill(place, now)
 
     def end(self, *, within_seconds: float, hurry: Callable[[], bool]) -> None:
         """Ask all to end, wait for them, and end those that don't.
@@ -97,13 +93,25 @@ class Crew:
                 self._signal(signal.SIGKILL)
                 self._wait(_OBEY_SECONDS, unless=lambda: False)
 
+    def _fill(self, place: _Place, now: float) -> None:
+        place.started = now
+        try:
+            # A session of its own: Ctrl-C in a terminal reaches us, and we end it in good order.
+            place.process = subprocess.Popen(  # noqa: S603 (our own command)
+                self._command, stdin=subprocess.PIPE, start_new_session=True
+            )
+        except OSError as error:  # no memory, no more processes: that may pass
+            self._postpone(place, now)
+            _log.error("worker not started", extra={"error": error.strerror, "pause": place.pause})
+
+    def _postpone(self, place: _Place, now: float) -> None:
+        sound = now - place.started >= _SOUND_SECONDS
+        place.pause = 0.0 if sound else min(max(_FIRST_PAUSE_SECONDS, 2 * place.pause), _LONGEST_PAUSE_SECONDS)
+        place.due = now + place.pause
+
     def _bury(self, place: _Place, now: float) -> None:
         assert place.process is not None, "there is somebody to bury"
-        lived = now - place.started
-        place.pause = (
-            0.0 if lived >= _SOUND_SECONDS else min(max(_FIRST_PAUSE_SECONDS, 2 * place.pause), _LONGEST_PAUSE_SECONDS)
-        )
-        place.due = now + place.pause
+        self._postpone(place, now)
         _log.warning(
             "worker died", extra={"pid": place.process.pid, "status": place.process.returncode, "pause": place.pause}
         )

@@ -1,11 +1,16 @@
-"""`film-service serve` and `worker`: the web with its workers, or workers alone."""
+"""`film-service serve` and `worker`: the web with its workers, or workers alone.
+
+SIGTERM, Ctrl-C or the end of the terminal stops them in good order: jobs that end soon are finished, the others
+handed back. A second signal waits for nothing. Ended by one SIGTERM, as every server is some day, the
+exit code is 0; else it is 128 and the first signal's number.
+"""
 
 import argparse
 import logging
 import signal
 import socket
 import sys
-import threading
+import time
 from types import FrameType
 from typing import Any
 
@@ -22,6 +27,7 @@ _log = logging.getLogger(__name__)
 
 _TEND_SECONDS = 0.2
 _MOST_WORKERS = 64
+_ANY = ("", "0.0.0.0", "::")  # noqa: S104 (to be told apart, not to listen at)
 _SIGNALLED = 128  # an exit code is this and the signal's number, by the shells' custom
 
 
@@ -30,7 +36,14 @@ def add_parser(subparsers: Any) -> None:
     parser = subparsers.add_parser("serve", help="serve the web API, with workers on this machine")
     parser.add_argument("--host", default="127.0.0.1", help="address to listen at; default 127.0.0.1")
     parser.add_argument("--port", type=_port, default=8000, help="default 8000; 0 for any that is free")
-    parser.add_argument("--workers", type=_count, default=1, metavar="N", help="worker processes; default 1")
+    parser.add_argument(
+        "--workers", type=_count, default=1, metavar="N", help="worker processes, 0 for none; default 1"
+    )
+    parser.add_argument(
+        "--forwarded-allow-ips",
+        metavar="LIST",
+        help="proxies, parted by commas, whose X-Forwarded-* headers are believed, * for all; default none",
+    )
     parser.set_defaults(run=_serve)
     add_data(parser)
 
@@ -47,20 +60,25 @@ class _Signals:
     def __init__(self) -> None:
         self.first: int | None = None
         self.hurry = False
-        self._asked = threading.Event()
         for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
             if signal.getsignal(number) is not signal.SIG_IGN:  # as nohup leaves it
                 signal.signal(number, self._note)
 
     def wait(self, seconds: float) -> bool:
-        """Wait for the first one; say whether it has come."""
-        return self._asked.wait(seconds)
+        """Wait a while for the first one; say whether it has come."""
+        # An event could be set by the handler just while we look at it, and would wait for itself.
+        if self.first is None:
+            time.sleep(seconds)
+        return self.first is not None
+
+    def exit_code(self) -> int:
+        """Give 0 for one SIGTERM."""
+        return 0 if self.first == signal.SIGTERM and not self.hurry else _SIGNALLED + (self.first or 0)
 
     def _note(self, number: int, frame: FrameType | None) -> None:
         del frame
         self.hurry = self.first is not None
         self.first = self.first or number
-        self._asked.set()
 
 
 def crew_of(settings: Settings, count: int) -> Crew:
@@ -69,8 +87,15 @@ def crew_of(settings: Settings, count: int) -> Crew:
     return Crew(command, count)
 
 
-def serve(settings: Settings, crew: Crew, *, host: str, port: int) -> int:
+def serve(settings: Settings, crew: Crew, *, host: str, port: int, trusted_proxies: str | None = None) -> int:
     """Serve until a signal comes, and give the exit code.
+
+    Args:
+        settings: As the operator has them.
+        crew: The workers, not started yet; maybe none.
+        host: Where to listen.
+        port: The same; 0 for any that is free.
+        trusted_proxies: Addresses whose X-Forwarded-* headers are believed; None for nobody's.
 
     Raises:
         BackendAway: If the address is taken, or folder or database can't be used.
@@ -85,9 +110,12 @@ def serve(settings: Settings, crew: Crew, *, host: str, port: int) -> int:
         raise BackendAway(f"{host} port {port} can't be listened at: {error.strerror}") from error
     signals = _Signals()
     port = listener.getsockname()[1]
-    shown = f"[{host}]" if ":" in host else host
-    shop = shop_of(settings, base_url=f"http://{shown}:{port}")
-    web = WebServer(create_app(shop), listener, stop_seconds=settings.stop_seconds)
+    try:
+        shop = shop_of(settings, base_url=_base_url(host, port))
+    except BaseException:
+        listener.close()
+        raise
+    web = WebServer(create_app(shop), listener, stop_seconds=settings.stop_seconds, trusted_proxies=trusted_proxies)
     web.start()
     _log.info("serving", extra={"host": host, "port": port})
     try:
@@ -101,14 +129,27 @@ def serve(settings: Settings, crew: Crew, *, host: str, port: int) -> int:
         web.end(at_once=signals.hurry)
         web.join()
         listener.close()
+        shop.close()
         _log.info("ended")
-    return _SIGNALLED + (signals.first or 0)
+    return signals.exit_code()
+
+
+def _base_url(host: str, port: int) -> str:
+    """Give the address that webhooks are told of where there is no `public_url`."""
+    name = socket.gethostname() if host in _ANY else f"[{host}]" if ":" in host else host
+    return f"http://{name}:{port}"
 
 
 def _serve(arguments: argparse.Namespace) -> int:
     settings = read_settings(arguments)
     configure(settings.log_level)
-    return serve(settings, crew_of(settings, arguments.workers), host=arguments.host, port=arguments.port)
+    return serve(
+        settings,
+        crew_of(settings, arguments.workers),
+        host=arguments.host,
+        port=arguments.port,
+        trusted_proxies=arguments.forwarded_allow_ips,
+    )
 
 
 def _worker(arguments: argparse.Namespace) -> int:
@@ -116,7 +157,7 @@ def _worker(arguments: argparse.Namespace) -> int:
     configure(settings.log_level)
     if arguments.child:
         return _be_worker(settings)
-    shop_of(settings)  # what is wrong with folder or database is said once, not by each of them
+    shop_of(settings).close()  # what is wrong with folder or database is said once, not by each of them
     signals = _Signals()
     crew = crew_of(settings, arguments.workers)
     try:
@@ -124,7 +165,7 @@ def _worker(arguments: argparse.Namespace) -> int:
             crew.tend()
     finally:
         crew.end(within_seconds=settings.stop_seconds, hurry=lambda: signals.hurry)
-    return _SIGNALLED + (signals.first or 0)
+    return signals.exit_code()
 
 
 def _be_worker(settings: Settings) -> int:
@@ -132,7 +173,10 @@ def _be_worker(settings: Settings) -> int:
     from service.worker.process import load_runner, run_worker
 
     shop = shop_of(settings)
-    run_worker(shop, make_fetcher(settings), load_runner(shop), when_gone=starter.when_gone)
+    try:
+        run_worker(shop, make_fetcher(settings), load_runner(shop), when_gone=starter.when_gone)
+    finally:
+        shop.close()
     return 0
 
 

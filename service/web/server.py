@@ -14,16 +14,26 @@ _PATIENCE_SECONDS = 10  # beyond what requests under way are given
 class WebServer:
     """Serves an application until it is told to end."""
 
-    def __init__(self, app: FastAPI, listener: socket.socket, *, stop_seconds: float) -> None:
-        """Take a socket that listens, and how long requests under way may take at the end."""
+    def __init__(
+        self, app: FastAPI, listener: socket.socket, *, stop_seconds: float, trusted_proxies: str | None = None
+    ) -> None:
+        """Take what is served.
+
+        Args:
+            app: An ASGI application.
+            listener: A socket that listens.
+            stop_seconds: How long requests under way may take at the end.
+            trusted_proxies: Addresses, parted by commas, whose X-Forwarded-* headers are believed.
+        """
         self._listener = listener
         self._stop_seconds = stop_seconds
-        # Requests are logged by the application; proxies are told of by the settings, not by headers.
+        # Requests are logged by the application.
         config = uvicorn.Config(
             app,
             log_config=None,
             access_log=False,
-            proxy_headers=False,
+            proxy_headers=trusted_proxies is not None,
+            forwarded_allow_ips=trusted_proxies or "",
             server_header=False,
             timeout_graceful_shutdown=max(1, round(stop_seconds)),
         )

@@ -5,6 +5,8 @@ from collections.abc import Callable
 from types import FrameType
 
 from film.commands.loading import quiet
+from film.errors import FilmError
+from service.errors import BackendAway
 from service.shop import Shop
 from service.worker.loop import Worker
 from service.worker.run import Fetch
@@ -17,11 +19,14 @@ def load_runner(shop: Shop) -> SegmentRunner:
     """Load the network that is used where a request names none, so that no job waits for it.
 
     Raises:
-        FilmError: If it can't be loaded.
+        BackendAway: If it can't be loaded.
     """
     networks = Networks.of_film(memory_bytes=shop.settings.network_memory_bytes)
-    with quiet():
-        networks.get(shop.settings.model)
+    try:
+        with quiet():
+            networks.get(shop.settings.model)
+    except FilmError as error:
+        raise BackendAway(f"the network can't be loaded: {error}") from error
     return LocalRunner(networks)
 
 
