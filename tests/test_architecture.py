@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[1]
-LIBRARY = ROOT / "film"
-MODULES = sorted(file for file in LIBRARY.rglob("*.py"))
+PACKAGES = ("film", "schemas", "service")
+MODULES = sorted(file for package in PACKAGES for file in (ROOT / package).rglob("*.py"))
 
 HEAVY = ("tensorflow", "keras", "cv2", "skimage", "scipy")
 
-# Beyond the command itself: where the user's weights are.
-READS_THE_ENVIRONMENT = {"__main__.py", "weights/cache.py"}
+# Beyond the commands themselves: where the user's weights are. The service's settings are pydantic's to read.
+READS_THE_ENVIRONMENT = {"film/__main__.py", "film/weights/cache.py", "service/__main__.py"}
 
 
 def _name(file: Path) -> str:
@@ -61,12 +61,23 @@ def test_every_module_says_what_it_is_and_what_it_offers(file: Path) -> None:
     defined = {
         node.name
         for node in tree.body
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef) and not node.name.startswith("_")
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef)
+        and not node.name.startswith("_")
+        and not any(ast.unparse(decorator).startswith("router.") for decorator in node.decorator_list)
     }
     assert defined <= set(offered), "public names that __all__ leaves out"
 
 
-def test_every_folder_of_the_library_that_holds_modules_is_a_package() -> None:
+def test_the_web_process_knows_neither_the_library_nor_numerics(tmp_path: Path) -> None:
+    made = (
+        "from pathlib import Path; import service.bootstrap, service.commands.serve, service.web.server; "
+        "from service.settings import Settings; from service.web.app import create_app; "
+        f"create_app(service.bootstrap.open_shop(Settings(data_dir=Path({str(tmp_path)!r})))).openapi()"
+    )
+    assert not _loaded_by(made) & {"film", "numpy", "modal", *HEAVY}
+
+
+def test_every_folder_that_holds_modules_is_a_package() -> None:
     folders = {file.parent for file in MODULES}
     assert [folder for folder in sorted(folders) if not (folder / "__init__.py").is_file()] == []
 
@@ -79,18 +90,34 @@ def test_the_environment_is_read_in_known_places_only() -> None:
                 isinstance(node, ast.alias) and node.name in {"environ", "environb", "getenv"}
             )
             if named:
-                readers.add(file.relative_to(LIBRARY).as_posix())
+                readers.add(file.relative_to(ROOT).as_posix())
     assert readers <= READS_THE_ENVIRONMENT
 
 
 def test_only_commands_print() -> None:
     printers = {
-        file.relative_to(LIBRARY).as_posix()
+        file.relative_to(ROOT).as_posix()
         for file in MODULES
         for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id == "print"
     }
-    assert {name for name in printers if not name.startswith(("commands/", "__main__"))} == set()
+    rooms = tuple(f"{package}/{room}" for package in PACKAGES for room in ("commands/", "__main__.py"))
+    assert {name for name in printers if not name.startswith(rooms)} == set()
+
+
+def test_only_settings_and_bootstrap_ask_for_what_an_operator_set() -> None:
+    """Whoever else needs a setting is given it: `Settings.read` is for where a process begins."""
+    readers = {
+        file.relative_to(ROOT).as_posix()
+        for file in MODULES
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call)
+        and (
+            (isinstance(node.func, ast.Name) and node.func.id == "Settings")
+            or (isinstance(node.func, ast.Attribute) and ast.unparse(node.func) == "Settings.read")
+        )
+    }
+    assert readers == {"service/commands/common.py"}
 
 
 def test_the_lock_file_names_versions_and_no_place() -> None:
@@ -104,7 +131,7 @@ def test_no_path_of_the_machine_it_was_written_on_is_in_the_tree() -> None:
     places = tuple(f"/{folder}/" for folder in ("work", "root", "home", "Users"))
     texts = [
         file
-        for folder in ("film", "tests", "benchmarks", ".ci")
+        for folder in (*PACKAGES, "tests", "benchmarks", ".ci")
         for file in sorted((ROOT / folder).rglob("*"))
         if file.is_file() and file.suffix in {".py", ".md", ".json", ".toml", ""}
     ]
