@@ -149,15 +149,16 @@ def open_modal_shop(  # noqa: PLR0913 (what a deployment on Modal consists of)
     return wire(settings, ports, secret=secret, base_url=base_url, clock=clock, close=close)
 
 
-def open_piece_maker(
+def open_piece_maker(  # noqa: PLR0913 (what a deployment on Modal consists of)
     settings: Settings,
     *,
     entries: "modal.Dict",
     progress: "modal.Dict",
     volume: "modal.Volume",
     weights: "WeightSet",
+    worker: str,
 ) -> "PieceMaker":
-    """Make what makes pieces in a container of Modal, with weights that are in memory already."""
+    """Make what makes pieces in a container of Modal, `worker`, with weights that are in memory already."""
     from service.backends.modal import DictJobs
     from service.backends.modal.pieces import PieceMaker
     from service.worker.runners import Networks
@@ -166,7 +167,7 @@ def open_piece_maker(
         memory_bytes=settings.network_memory_bytes, weights={None: weights, settings.model: weights}
     )
     networks.get(settings.model)  # before the first piece is there
-    return PieceMaker(networks, jobs=DictJobs(entries), volume=volume, progress=progress)
+    return PieceMaker(networks, jobs=DictJobs(entries), volume=volume, progress=progress, worker=worker)
 
 
 def answer_modal_call(  # noqa: PLR0913 (what a deployment on Modal consists of)

@@ -20,7 +20,7 @@ import modal
 from service.errors import FileNotFound
 from service.ports import ArtifactStore, Stored
 
-__all__ = ["VolumeArtifacts", "reload"]
+__all__ = ["VolumeArtifacts", "place_of", "reload"]
 
 # Where `service.backends.disk` puts things below its folder, which is where the Volume is mounted.
 _KEPT: Final = "kept"
@@ -94,6 +94,11 @@ class VolumeArtifacts:
         """Remove what is at a path of the Volume, for everybody."""
         with contextlib.suppress(modal.exception.NotFoundError, FileNotFoundError):
             self._volume.remove_file(path, recursive=True)
+
+
+def place_of(name: str) -> str:
+    """Give the path on the Volume of the artifact of a name."""
+    return f"/{_KEPT}/{name}"
 
 
 def _below(path: str, place: str) -> str:

@@ -11,6 +11,7 @@ an hour after their job's end.
 
 from collections import defaultdict
 from collections.abc import Generator, Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime, timedelta
 from itertools import count
@@ -26,6 +27,7 @@ __all__ = ["DictJobs"]
 
 Entry = Mapping[str, Any]
 _ORDER, _CLAIM, _BEAT, _OUTCOME, _DELIVERY = "order", "claim", "beat", "outcome", "delivery"
+_READERS = 32  # calls that wait for the platform at once
 
 
 class DictJobs:
@@ -34,6 +36,7 @@ class DictJobs:
     def __init__(self, entries: modal.Dict) -> None:
         """Keep jobs in `entries`."""
         self._entries = entries
+        self._readers = ThreadPoolExecutor(_READERS, thread_name_prefix="dict")
 
     def create(self, order: Order) -> None:
         """Write a new job's order."""
@@ -42,22 +45,20 @@ class DictJobs:
 
     def get(self, job_id: str) -> Job | None:
         """Give all that is known of a job, or None where there is none."""
-        order = self._read(job_id, _ORDER)
-        if order is None:
+        # A poll waits for the platform once: nearly every job has one attempt, or none yet.
+        found = self._read_all(job_id, (_ORDER, _OUTCOME, f"{_CLAIM}/1", f"{_BEAT}/1", f"{_CLAIM}/2"))
+        if _ORDER not in found:
             return None
-        found = {_ORDER: order}
-        outcome = self._read(job_id, _OUTCOME)
-        if outcome is not None:
-            found[_OUTCOME] = outcome
-        for part in (_CLAIM, _DELIVERY):
+        for number in count(2):
+            if f"{_CLAIM}/{number}" not in found:
+                break
+            found |= self._read_all(job_id, (f"{_BEAT}/{number}", f"{_CLAIM}/{number + 1}"))
+        if found[_ORDER]["options"]["webhook_url"] is not None and _OUTCOME in found:
             for number in count(1):
-                entry = self._read(job_id, f"{part}/{number}")
+                entry = self._read(job_id, f"{_DELIVERY}/{number}")
                 if entry is None:
                     break
-                found[f"{part}/{number}"] = entry
-        last = _last(found, _CLAIM)
-        if last and (beat := self._read(job_id, f"{_BEAT}/{last}")) is not None:
-            found[f"{_BEAT}/{last}"] = beat
+                found[f"{_DELIVERY}/{number}"] = entry
         return _assemble(found)
 
     def claim(self, job_id: str, claim: Claim) -> bool:
@@ -162,6 +163,11 @@ class DictJobs:
                 yield _assemble(entries)
             elif self._read(job_id, _ORDER) is None:
                 self.remove(job_id)  # left by a removal that was cut short
+
+    def _read_all(self, job_id: str, names: Sequence[str]) -> dict[str, Entry]:
+        """Read several entries at once, and give those that are there."""
+        entries = self._readers.map(lambda name: self._read(job_id, name), names)
+        return {name: entry for name, entry in zip(names, entries, strict=True) if entry is not None}
 
     def _read(self, job_id: str, name: str) -> Entry | None:
         with _away():

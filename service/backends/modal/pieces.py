@@ -143,12 +143,14 @@ class PieceMaker:
         jobs: JobStore,
         volume: modal.Volume,
         progress: modal.Dict,
+        worker: str,
     ) -> None:
-        """Take what the platform has."""
+        """Take what the platform has, and this container's name for the log."""
         self._networks = networks
         self._jobs = jobs
         self._volume = volume
         self._progress = progress
+        self._worker = worker
 
     def make(self, order: PieceOrder) -> PieceOutcome:
         """Make a piece and commit it. What is raised is the platform's to repeat, in another container."""
@@ -157,6 +159,9 @@ class PieceMaker:
         with _Teller(order, self._jobs, self._progress, stop) as teller:
             outcome = make_piece(order, self._networks, stop=stop, on_frame=teller.count)
         self._volume.commit()
+        frames = outcome.made.frames if outcome.made else 0
+        extra = {"job": order.job_id, "piece": order.number, "frames": frames, "worker": self._worker}
+        _log.info("piece made" if frames else "piece not made", extra=extra)
         return outcome
 
 
