@@ -1,7 +1,10 @@
 """The `film-service` command as operators run it: what it prints where, and its exit codes."""
 
 import json
+import os
 import socket
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,6 +13,9 @@ import pytest
 
 from service.__main__ import main
 from service.accounts import looks_like_key
+from service.bootstrap import open_shop
+from service.settings import Settings
+from tests.service.samples import OPTIONS
 
 
 @dataclass
@@ -62,6 +68,53 @@ def test_keys_are_revoked_and_credits_granted(run: Run) -> None:
     assert run("keys", "list").stdout.startswith("key_id\taccount\t")
 
 
+def test_keys_are_listed_of_all_accounts_or_one(run: Run) -> None:
+    run("keys", "create", "acme")
+    run("keys", "create", "acme")
+    run("keys", "create", "o.k@example-1")
+    accounts = [key["account"] for key in json.loads(run("keys", "list", "--json").stdout)]
+    assert accounts == ["acme", "acme", "o.k@example-1"]
+    assert len(json.loads(run("keys", "list", "acme", "--json").stdout)) == 2
+
+
+def test_what_open_jobs_hold_is_shown(run: Run, tmp_path: Path) -> None:
+    key = run("keys", "create", "acme", "--credits", "5").stdout.strip()
+    shop = open_shop(Settings(data_dir=tmp_path / "data"))
+    shop.orders.submit(shop.access.authenticate(key), OPTIONS)
+    shop.close()
+    (shown,) = json.loads(run("credits", "show", "--json").stdout)
+    assert (shown["account"], shown["balance"], shown["held"]) == ("acme", "4.9", "0.1")
+
+
+def test_a_key_for_a_teams_setting_is_minted_and_kept_nowhere(run: Run, monkeypatch: pytest.MonkeyPatch) -> None:
+    pair = run("keys", "mint", "acme").stdout.strip()
+    assert looks_like_key(pair.removeprefix("acme:"))
+    assert json.loads(run("keys", "list", "--json").stdout) == []
+    monkeypatch.setenv("FILM_TEAM_KEYS", pair)
+    (key,) = json.loads(run("keys", "list", "--json").stdout)
+    assert key["account"] == "acme"
+    monkeypatch.setenv("FILM_TEAM_KEYS", pair[:-1])
+    wrong = run("keys", "list")
+    assert (wrong.code, wrong.stderr.count("\n")) == (2, 1)
+    assert wrong.stderr.startswith("film-service: FILM_TEAM_KEYS: ")
+    assert pair.removeprefix("acme:")[:-1] not in wrong.stderr
+
+
+def test_a_worker_without_a_network_says_so_in_a_line(tmp_path: Path) -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:  # a worker ends with whoever holds the other side of its standard input
+        done = subprocess.run(
+            [sys.executable, "-m", "service", "worker", "--child", "--data", str(tmp_path / "data")],
+            env={**os.environ, "FILM_MODEL": "nonsense"},
+            stdin=theirs,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
+    assert done.stderr.startswith("film-service: the network can't be loaded: there is no weight set")
+
+
 @pytest.mark.parametrize(
     "arguments",
     [
@@ -82,6 +135,7 @@ def test_what_cannot_be_done_is_one_line_and_1(run: Run, arguments: tuple[str, .
     [
         (),
         ("keys", "create", "a b"),
+        ("keys", "create", "a" * 65),
         ("keys", "create", "acme", "--credits", "-1"),
         ("keys", "create", "acme", "--credits", "nan"),
         ("keys", "create", "acme", "--credits", "0.0000001"),
