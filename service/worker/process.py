@@ -26,7 +26,9 @@ def load_runner(shop: Shop) -> SegmentRunner:
         with quiet():
             networks.get(shop.settings.model)
     except FilmError as error:
-        raise BackendAway(f"the network can't be loaded: {error}") from error
+        raise BackendAway(
+            f"the network ({shop.settings.model or 'the default one'}) can't be loaded: {error}"
+        ) from error
     return LocalRunner(networks)
 
 

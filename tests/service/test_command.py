@@ -106,13 +106,13 @@ def test_a_worker_without_a_network_says_so_in_a_line(tmp_path: Path) -> None:
         done = subprocess.run(
             [sys.executable, "-m", "service", "worker", "--child", "--data", str(tmp_path / "data")],
             env={**os.environ, "FILM_MODEL": "nonsense"},
-            stdin=theirs,
+            stdin=theirs.fileno(),
             capture_output=True,
             text=True,
             check=False,
         )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (1, "", 1)
-    assert done.stderr.startswith("film-service: the network can't be loaded: there is no weight set")
+    assert done.stderr.startswith("film-service: the network (nonsense) can't be loaded: ")
 
 
 @pytest.mark.parametrize(
