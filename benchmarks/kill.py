@@ -1,10 +1,11 @@
 """What is lost when workers and servers are killed: nothing, or this says what.
 
-    python -m benchmarks.kill [--times N] [--seed N]
+    python -m benchmarks.kill [--times N] [--seed N] [--real]
 
-Orders clips, kills (with a signal that can't be heard) a worker or the whole server at random moments, starts
+Orders clips, kills (with a signal that can't be heard) a worker or the server at random moments, starts
 the server again, and counts when all jobs have ended: jobs, credits, files and processes left over. The
-network is one that takes a known time, so that the killing and not the loading is what is looked at.
+network is one that takes a known time, so that the killing and not the loading is what is looked at; with
+`--real` it is the bundled one, run by the command that users run, and killed in the middle of a job.
 """
 
 import argparse
@@ -20,7 +21,9 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
+from datetime import timedelta
 from decimal import Decimal
+from functools import partial
 from pathlib import Path
 
 import psutil
@@ -34,11 +37,13 @@ from tests.clips import numbered
 __all__ = ["Figures", "kill_often", "main"]
 
 _LEASE_SECONDS = 2
-_FRAMES = 10
-_FRAME_SECONDS = 0.1
+_FRAME_SECONDS = 0.1  # of the network that takes a known time
+_QUICK = (10, (64, 48))  # frames, and pixels of each: the stub's clip
+_REAL = (40, (320, 240))
 _GRANTED = Decimal(100)
 _PATIENCE_SECONDS = 120
 _WORKERS = 2
+_FRESH = timedelta(seconds=1.5)  # since the last beat of a worker that is alive
 _END_SECONDS = 10  # one that was just being started notices when its imports are done; others within a second
 
 
@@ -48,7 +53,7 @@ class Figures:
 
     Attributes:
         killed_workers: How many workers were killed.
-        killed_servers: How many servers, with all their workers.
+        killed_servers: How many servers, whose workers have to notice.
         jobs: How many were ordered.
         completed: How many came out.
         failed: How many didn't, all of them for `worker_lost`.
@@ -56,7 +61,7 @@ class Figures:
         missing_credits: Granted, but neither spendable nor spent at the end.
         files_left: Temporary files and workspaces.
         results_wrong: Completed jobs without their file, or files without a job.
-        orphans: Processes that were still there ten seconds after a server was killed.
+        orphans: Processes that were still there ten seconds after a server was killed, or at the end.
         seconds: What it took.
     """
 
@@ -76,7 +81,8 @@ class Figures:
 class _Site:
     """A server in a folder of its own, that can be killed and started again."""
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, real: bool) -> None:
+        self._real = real
         self.data = folder / "data"
         self.log = folder / "log"
         self._environment = {
@@ -89,16 +95,20 @@ class _Site:
         self.shop = open_shop(Settings(data_dir=self.data, lease_seconds=_LEASE_SECONDS, retries=20))
         key, _ = self.shop.access.create_key("acme", credits=_GRANTED)
         self.caller: Caller = self.shop.access.authenticate(key)
-        self.clip = base64.b64encode(numbered(folder / "clip.mp4", frames=_FRAMES).read_bytes()).decode()
+        frames, size = _REAL if real else _QUICK
+        clip = numbered(folder / "clip.mp4", frames=frames, size=size)
+        self.clip = base64.b64encode(clip.read_bytes()).decode()
         self.server: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             port = str(probe.getsockname()[1])
-        what = ["serve", str(self.data), port, str(_WORKERS), str(_FRAME_SECONDS)]
+        what = ["tests.service.stub", "serve", str(self.data), port, str(_WORKERS), str(_FRAME_SECONDS)]
+        if self._real:  # one worker: a network takes all cores there are
+            what = ["service", "serve", "--data", str(self.data), "--port", port]
         with self.log.open("ab") as log:
-            command = [sys.executable, "-m", "tests.service.stub", *what]
+            command = [sys.executable, "-m", *what]
             self.server = subprocess.Popen(command, env=self._environment, stderr=log)
 
     def order(self) -> str:
@@ -112,7 +122,12 @@ class _Site:
 
     def workers(self) -> list[psutil.Process]:
         assert self.server is not None, "it was started"
-        return [child for child in _children(self.server.pid) if "stub" in " ".join(_line(child))]
+        return [child for child in _children(self.server.pid) if "worker" in _line(child)]
+
+    def busy(self, jobs: Sequence[str]) -> bool:
+        """Say whether a worker that is alive makes frames."""
+        beats = [job.beat for job in map(self.shop.jobs.get, jobs) if job and job.beat and job.outcome is None]
+        return any(beat.frames_done and self.shop.clock() - beat.at < _FRESH for beat in beats)
 
     def kill(self) -> int:
         """Kill the server, and give how many of its processes are there ten seconds later."""
@@ -136,20 +151,21 @@ class _Site:
         return job is not None and job.outcome is not None
 
 
-def kill_often(times: int, seed: int) -> Figures:
+def kill_often(times: int, seed: int, *, real: bool = False) -> Figures:
     """Kill as often as that, alternately workers and the server, and count."""
     chance = random.Random(seed)  # noqa: S311 (moments, not secrets)
     figures = Figures()
     started = time.monotonic()
     with tempfile.TemporaryDirectory(prefix="film-kill-") as folder:
-        site = _Site(Path(folder))
+        site = _Site(Path(folder), real=real)
         site.start()
-        jobs = []
+        jobs: list[str] = []
+        ready = partial(site.busy, jobs) if real else site.workers
         try:
             for number in range(times):
-                jobs += [site.order(), site.order()]
-                _wait(lambda: bool(site.workers()))
-                time.sleep(chance.uniform(0.5, 3.0))
+                jobs += [site.order() for _ in range(1 if real else 2)]
+                _wait(lambda: bool(ready()))
+                time.sleep(chance.uniform(0.0, 2.0) if real else chance.uniform(0.5, 3.0))
                 if number % 2:
                     figures.orphans += site.kill()
                     figures.killed_servers += 1
@@ -162,6 +178,7 @@ def kill_often(times: int, seed: int) -> Figures:
         finally:
             site.stop()
         _count(site, jobs, figures)
+        figures.orphans += sum(str(site.data) in " ".join(_line(process)) for process in psutil.process_iter())
     figures.seconds = round(time.monotonic() - started, 1)
     return figures
 
@@ -171,8 +188,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m benchmarks.kill", description="Kill workers and servers.")
     parser.add_argument("--times", type=int, default=10, metavar="N", help="kills; default 10")
     parser.add_argument("--seed", type=int, default=1, metavar="N", help="of the moments; default 1")
+    parser.add_argument("--real", action="store_true", help="with the bundled network")
     parsed = parser.parse_args(arguments)
-    figures = kill_often(parsed.times, parsed.seed)
+    figures = kill_often(parsed.times, parsed.seed, real=parsed.real)
     print(json.dumps(asdict(figures), indent=2))
     lost = figures.ended_twice or Decimal(figures.missing_credits) or figures.files_left or figures.results_wrong
     return 1 if lost or figures.orphans or figures.completed + figures.failed != figures.jobs else 0
