@@ -36,7 +36,7 @@ demo: setup  ## Interpolate a real clip: demo.mp4 at twice the frames, and demo.
 
 test: setup  ## Run every test, and measure what they cover
 	@rm -f .coverage .coverage.*
-	@$(PY) -m coverage run -m pytest
+	@$(PY) -m coverage run -m pytest --numprocesses 2 --dist loadfile
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report
 

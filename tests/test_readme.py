@@ -10,11 +10,15 @@ import pytest
 
 from film.__main__ import main
 from film.video import probe
+from service.__main__ import main as service_main
+from service.commands.settings import render
+from service.settings import Settings
 from tests.clips import ffmpeg, numbered, tone
 
 README = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
 
-EXAMPLES = re.findall(r"```python\n(.*?)```", README, re.DOTALL)
+# The service's own is run against the real server, in tests/service/test_segmind_client.py.
+EXAMPLES = [code for code in re.findall(r"```python\n(.*?)```", README, re.DOTALL) if "segmind" not in code]
 COMMANDS = re.findall(r"^\$ film (.*)$", README, re.MULTILINE)
 
 
@@ -63,3 +67,19 @@ def test_every_option_of_the_main_command_is_in_the_table(capsys: pytest.Capture
     options = set(re.findall(r"--[a-z-]+", capsys.readouterr().out)) - {"--help"}
     assert options
     assert options <= set(re.findall(r"--[a-z-]+", README))
+
+
+def test_every_setting_of_the_service_is_in_the_table() -> None:
+    assert len(Settings.model_fields) > 30
+    assert render() in README
+
+
+def test_the_services_commands_that_are_shown_exist() -> None:
+    shown = {line.split("#")[0].strip() for line in re.findall(r"^(?:\$ )?film-service (.*)$", README, re.MULTILINE)}
+    assert len(shown) > 5
+    for command in shown:
+        words = [word for word in shlex.split(command) if word != "50"]
+        group = words[:1] if words[0] in {"serve", "worker", "settings"} else words[:2]
+        with pytest.raises(SystemExit) as ended:
+            service_main([*group, "--help"])
+        assert ended.value.code == 0

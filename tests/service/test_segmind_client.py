@@ -1,6 +1,7 @@
 """The published client, unchanged, against the real server: what comes back is looked at frame by frame."""
 
 import base64
+import re
 from collections.abc import Iterator
 from fractions import Fraction
 from pathlib import Path
@@ -22,6 +23,7 @@ from tests.service.server import Server, serve_folder, serving, wait_until
 SLUG = "video-frame-interpolation"
 FRAMES = 8
 CREDITS = 100
+ROOT = Path(__file__).parents[2]
 CLIENTS: list[SegmindClient] = []
 
 
@@ -118,6 +120,18 @@ def test_submit_and_wait_gives_a_link_that_plays(
     check(answer.content, folder, tmp_path)
     part = httpx.get(result["output"], headers={"Range": "bytes=10-19"})
     assert (part.status_code, part.content) == (206, answer.content[10:20])
+
+
+def test_the_readmes_example_runs(
+    client: SegmindClient, source: str, folder: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    (example,) = (code for code in re.findall(r"```python\n(.*?)```", readme, re.DOTALL) if "segmind" in code)
+    example = example.replace("http://127.0.0.1:8000/v1", client.base_url)
+    names: dict[str, Any] = {"KEY": client.api_key, "URL": f"{source}/clip.mp4"}
+    exec(compile(example, "README.md", "exec"), names)  # noqa: S102 (our own text)
+    CLIENTS.append(names["client"])
+    check(httpx.get(capsys.readouterr().out.strip()).content, folder, tmp_path)
 
 
 def test_run_is_submit_and_wait(client: SegmindClient, source: str, folder: Path, tmp_path: Path) -> None:
@@ -234,6 +248,8 @@ def test_a_result_expires(source: str, tmp_path_factory: pytest.TempPathFactory)
         output = job.wait(timeout=120, interval=0.2)["output"]
         assert httpx.get(output).is_success
         wait_until(lambda: httpx.get(output).status_code == 404)
+        # A link is good for whole seconds, so it ends a moment earlier than what it belongs to.
+        wait_until(lambda: client._client.get(job.response_url).status_code == 404)  # noqa: SLF001 (as its own calls go)
         with pytest.raises(SegmindError) as gone:
             job.result()
         assert (gone.value.status, gone.value.detail) == (404, f"Request {job.request_id} not found")
