@@ -42,6 +42,7 @@ _QUICK = (10, (64, 48))  # frames, and pixels of each: the stub's clip
 _REAL = (40, (320, 240))
 _GRANTED = Decimal(100)
 _PATIENCE_SECONDS = 120
+_JOB_SECONDS = 60  # for one with the bundled network, on a machine that has much else to do
 _WORKERS = 2
 _FRESH = timedelta(seconds=1.5)  # since the last beat of a worker that is alive
 _END_SECONDS = 10  # one that was just being started notices when its imports are done; others within a second
@@ -173,7 +174,7 @@ def kill_often(times: int, seed: int, *, real: bool = False) -> Figures:
                 elif workers := site.workers():
                     chance.choice(workers).send_signal(signal.SIGKILL)
                     figures.killed_workers += 1
-            _wait(lambda: all(map(site.has_ended, jobs)))
+            _wait(lambda: all(map(site.has_ended, jobs)), seconds=_PATIENCE_SECONDS + len(jobs) * _JOB_SECONDS * real)
             _wait(lambda: not _temporary(site.data), or_not=True)
         finally:
             site.stop()
