@@ -120,7 +120,7 @@ def open_modal_shop(  # noqa: PLR0913 (what a deployment on Modal consists of)
         index=jobs,
         keys=team[0],
         ledger=team[1],
-        artifacts=VolumeArtifacts(DiskArtifacts(settings.data_dir.absolute(), clock), volume),
+        artifacts=VolumeArtifacts(DiskArtifacts(settings.data_dir.absolute(), clock), volume, clock),
         roster=ElasticRoster(),
         dispatcher=SpawnDispatcher(spawn),
     )

@@ -5,7 +5,7 @@ import os
 import pytest
 from hypothesis import settings
 
-pytest_plugins = ["tests.postgres"]
+pytest_plugins = ["tests.planes", "tests.postgres"]
 
 # Before anything loads TensorFlow. It says a page about the processor on every start, and
 # would spread tests of small arrays over all cores for nothing.

@@ -13,6 +13,7 @@ from typing import Final, TypeVar
 import pytest
 
 from service.backends.disk import DiskArtifacts
+from service.backends.modal import DictJobs, ElasticRoster
 from service.backends.sql import Database, SqlIndex, SqlJobs, SqlKeys, SqlLedger, SqlRoster
 from service.ports import ArtifactStore, JobIndex, JobStore, KeyStore, Ledger, Roster
 from tests.service.fakes import MemoryIndex, MemoryJobs, MemoryKeys, MemoryLedger, MemoryRoster
@@ -89,6 +90,17 @@ def _sql_counter(database: Database) -> Counter:
 
 
 @contextmanager
+def _dict_shelf(request: pytest.FixtureRequest) -> Iterator[Shelf]:
+    jobs = DictJobs(request.getfixturevalue("entries"))
+    yield Shelf(jobs=jobs, index=jobs)
+
+
+@contextmanager
+def _elastic_roster(_: pytest.FixtureRequest) -> Iterator[Roster]:
+    yield ElasticRoster()
+
+
+@contextmanager
 def _disk(request: pytest.FixtureRequest) -> Iterator[ArtifactStore]:
     folder: Path = request.getfixturevalue("tmp_path")
     yield DiskArtifacts(folder / "files", request.getfixturevalue("clock"))
@@ -98,6 +110,7 @@ SHELVES: Final[dict[str, Factory[Shelf]]] = {
     "memory": _memory_shelf,
     "sqlite": _sql(_sqlite, _sql_shelf),
     "postgresql": _sql(_postgresql, _sql_shelf),
+    "modal": _dict_shelf,
 }
 COUNTERS: Final[dict[str, Factory[Counter]]] = {
     "memory": _memory_counter,
@@ -108,6 +121,7 @@ ROSTERS: Final[dict[str, Factory[Roster]]] = {
     "memory": _memory_roster,
     "sqlite": _sql(_sqlite, SqlRoster),
     "postgresql": _sql(_postgresql, SqlRoster),
+    "modal": _elastic_roster,
 }
 ARTIFACTS: Final[dict[str, Factory[ArtifactStore]]] = {
     "disk": _disk,

@@ -2,22 +2,26 @@
 
 A container's writes are seen by others once it commits, and by those only once they reload; a
 reload fails while one of the volume's files is open. So: what is put is committed at once; what is
-missing is looked for again after a reload; and what is listed or removed is so on the Volume
-itself, whatever this container happens to see of it.
+missing is looked for again after a reload, or copied where somebody is being given another file just
+then; and what is listed or removed is so on the Volume itself as well as in what this container
+happens to see of it.
 """
 
 import contextlib
+import functools
+import secrets
+import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
 
 import modal
 
-from service.errors import FileNotFound
+from service.errors import BackendAway, FileNotFound
 from service.ports import ArtifactStore, Stored
 
 __all__ = ["VolumeArtifacts", "place_of", "reload"]
@@ -25,18 +29,26 @@ __all__ = ["VolumeArtifacts", "place_of", "reload"]
 # Where `service.backends.disk` puts things below its folder, which is where the Volume is mounted.
 _KEPT: Final = "kept"
 _WORK: Final = "work"
-_RELOADS = 20
-_PAUSE_SECONDS = 0.25
+_INCOMING: Final = "incoming"
+_RELOADS: Final = 20
+_QUICK_RELOADS: Final = 4
+_PAUSE_SECONDS: Final = 0.25
+_COPY_SECONDS: Final = (
+    3600.0  # a copy of a file is kept for so long: its reader opens it at once, or ranges of it later
+)
+_ABANDONED: Final = timedelta(hours=1)  # what has been coming in for so long comes no more
 
 
 class VolumeArtifacts:
     """`ArtifactStore` over a mounted Volume."""
 
-    def __init__(self, mounted: ArtifactStore, volume: modal.Volume) -> None:
-        """Take the store of files in the folder that `volume` is mounted at."""
+    def __init__(self, mounted: ArtifactStore, volume: modal.Volume, clock: Callable[[], datetime]) -> None:
+        """Take the store of files in the folder that `volume` is mounted at, and what gives the time, UTC."""
         self._mounted = mounted
         self._volume = volume
+        self._clock = clock
         self._looking = threading.Lock()
+        self._copies = Path(tempfile.gettempdir(), f"film-copies-{secrets.token_hex(8)}")
 
     @contextmanager
     def workspace(self, job_id: str, attempt: int) -> Iterator[Path]:
@@ -50,7 +62,8 @@ class VolumeArtifacts:
     def put(self, name: str, file: Path) -> Stored:
         """Take a file in, whole or not at all; it is gone from where it was."""
         stored = self._mounted.put(name, file)
-        self._volume.commit()
+        with _away():
+            self._volume.commit()
         return stored
 
     def path(self, name: str) -> Path:
@@ -61,38 +74,72 @@ class VolumeArtifacts:
         """
         with contextlib.suppress(FileNotFound):
             return self._mounted.path(name)
-        with self._looking:
-            reload(self._volume)
+        with self._looking, _away():
+            try:
+                reload(self._volume, tries=_QUICK_RELOADS)
+            except RuntimeError:
+                return self._copy(name)
             return self._mounted.path(name)
 
     def remove(self, prefix: str) -> None:
         """Remove a file, or all files below a name."""
+        self._mounted.remove(prefix)
         self._delete(f"{_KEPT}/{prefix}")
 
     def names(self, prefix: str) -> Iterator[Stored]:
         """Give the files below a name."""
         for entry in self._list(f"{_KEPT}/{prefix}"):
-            stored_at = datetime.fromtimestamp(entry.mtime, UTC)
-            yield Stored(name=_below(entry.path, _KEPT), size_bytes=entry.size, stored_at=stored_at)
+            yield Stored(name=_below(entry.path, _KEPT), size_bytes=entry.size, stored_at=_time_of(entry))
 
     def sweep_workspaces(self, is_live: Callable[[str, int], bool]) -> int:
         """Remove what dead attempts left: `is_live` is asked with job id and attempt. Give how many were removed."""
-        found = {tuple(_below(entry.path, _WORK).split("/")[:2]) for entry in self._list(_WORK)}
-        dead = [place for place in found if not is_live(place[0], int(place[1]))]
-        for job_id, attempt in dead:
-            self._delete(f"{_WORK}/{job_id}/{attempt}")
+        dead = set()
+
+        @functools.cache
+        def judge(job_id: str, attempt: int) -> bool:
+            live = is_live(job_id, attempt)
+            if not live:
+                dead.add((job_id, attempt))
+            return live
+
+        self._mounted.sweep_workspaces(judge)
+        for place in {tuple(_below(entry.path, _WORK).split("/")[:2]) for entry in self._list(_WORK)}:
+            if not judge(place[0], int(place[1])):
+                self._delete("/".join((_WORK, *place)))
+        for entry in self._list(_INCOMING):
+            if self._clock() - _time_of(entry) > _ABANDONED:
+                self._delete(entry.path)
         return len(dead)
+
+    def _copy(self, name: str) -> Path:
+        """Give a copy of a file, since this container can't look while it gives others away."""
+        copy = self._copies / name
+        copy.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        oldest = time.time() - _COPY_SECONDS
+        for old in [file for file in self._copies.rglob("*") if file.is_file() and file.stat().st_mtime < oldest]:
+            old.unlink()
+        if copy.is_file():
+            return copy
+        partial = copy.with_name(f".{secrets.token_hex(6)}")
+        try:
+            with partial.open("wb") as file:
+                self._volume.read_file_into_fileobj(place_of(name), file)
+            return partial.replace(copy)
+        except (modal.exception.NotFoundError, FileNotFoundError) as error:
+            raise FileNotFound from error
+        finally:
+            partial.unlink(missing_ok=True)
 
     def _list(self, path: str) -> Iterator[modal.types.FileEntry]:
         """Give the files below a path of the Volume, as it is now for everybody."""
-        with contextlib.suppress(modal.exception.NotFoundError, FileNotFoundError):
+        with _away(), contextlib.suppress(modal.exception.NotFoundError, FileNotFoundError):
             for entry in self._volume.iterdir(path, recursive=True):
                 if entry.type == modal.types.FileEntryType.FILE:
                     yield entry
 
     def _delete(self, path: str) -> None:
         """Remove what is at a path of the Volume, for everybody."""
-        with contextlib.suppress(modal.exception.NotFoundError, FileNotFoundError):
+        with _away(), contextlib.suppress(modal.exception.NotFoundError, FileNotFoundError):
             self._volume.remove_file(path, recursive=True)
 
 
@@ -105,13 +152,17 @@ def _below(path: str, place: str) -> str:
     return path.lstrip("/").removeprefix(f"{place}/")
 
 
-def reload(volume: modal.Volume) -> None:
+def _time_of(entry: modal.types.FileEntry) -> datetime:
+    return datetime.fromtimestamp(entry.mtime, UTC)
+
+
+def reload(volume: modal.Volume, *, tries: int = _RELOADS) -> None:
     """See what others have committed, as soon as no file of the volume is open here.
 
     Raises:
-        RuntimeError: If one stays open for seconds.
+        RuntimeError: If one stays open for `tries` quarters of a second.
     """
-    for patience in range(_RELOADS, -1, -1):
+    for patience in range(tries, -1, -1):
         try:
             volume.reload()
         except RuntimeError:
@@ -120,3 +171,12 @@ def reload(volume: modal.Volume) -> None:
             time.sleep(_PAUSE_SECONDS)
         else:
             return
+
+
+@contextmanager
+def _away() -> Generator[None, None, None]:
+    """Say in our words that the platform doesn't answer."""
+    try:
+        yield
+    except (modal.exception.Error, OSError, RuntimeError) as error:
+        raise BackendAway("files can't be reached at the moment; try again") from error

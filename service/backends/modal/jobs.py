@@ -46,19 +46,17 @@ class DictJobs:
     def get(self, job_id: str) -> Job | None:
         """Give all that is known of a job, or None where there is none."""
         # A poll waits for the platform once: nearly every job has one attempt, or none yet.
-        found = self._read_all(job_id, (_ORDER, _OUTCOME, f"{_CLAIM}/1", f"{_BEAT}/1", f"{_CLAIM}/2"))
+        found = self._read_all(job_id, (_ORDER, _OUTCOME, f"{_CLAIM}/1", f"{_BEAT}/1", f"{_CLAIM}/2", f"{_DELIVERY}/1"))
         if _ORDER not in found:
             return None
         for number in count(2):
             if f"{_CLAIM}/{number}" not in found:
                 break
             found |= self._read_all(job_id, (f"{_BEAT}/{number}", f"{_CLAIM}/{number + 1}"))
-        if found[_ORDER]["options"]["webhook_url"] is not None and _OUTCOME in found:
-            for number in count(1):
-                entry = self._read(job_id, f"{_DELIVERY}/{number}")
-                if entry is None:
-                    break
-                found[f"{_DELIVERY}/{number}"] = entry
+        for number in count(1):
+            if f"{_DELIVERY}/{number}" not in found:
+                break
+            found |= self._read_all(job_id, (f"{_DELIVERY}/{number + 1}",))
         return _assemble(found)
 
     def claim(self, job_id: str, claim: Claim) -> bool:
@@ -66,15 +64,13 @@ class DictJobs:
 
         A job that ends between the two gets a claim all the same: its worker is told by its first beat.
         """
-        if self._read(job_id, _OUTCOME) is not None or self._read(job_id, _ORDER) is None:
+        if self._read_all(job_id, (_ORDER, _OUTCOME)).keys() != {_ORDER}:
             return False
         return self._create(job_id, f"{_CLAIM}/{claim.attempt}", claim.to_json())
 
     def beat(self, job_id: str, beat: Beat) -> bool:
         """Write an attempt's sign of life; say whether the job is still that attempt's."""
-        if self._read(job_id, _OUTCOME) is not None or self._read(job_id, _ORDER) is None:
-            return False
-        if self._read(job_id, f"{_CLAIM}/{beat.attempt + 1}") is not None:
+        if self._read_all(job_id, (_ORDER, _OUTCOME, f"{_CLAIM}/{beat.attempt + 1}")).keys() != {_ORDER}:
             return False
         with _away():
             self._entries.put(f"{job_id}/{_BEAT}/{beat.attempt}", beat.to_json())
@@ -161,8 +157,10 @@ class DictJobs:
         for job_id, entries in found.items():
             if _ORDER in entries:
                 yield _assemble(entries)
-            elif self._read(job_id, _ORDER) is None:
-                self.remove(job_id)  # left by a removal that was cut short
+            elif self._read(job_id, _ORDER) is None:  # left by a removal that was cut short, or written after it
+                for name in entries:
+                    with _away():
+                        self._entries.pop(f"{job_id}/{name}", None)
 
     def _read_all(self, job_id: str, names: Sequence[str]) -> dict[str, Entry]:
         """Read several entries at once, and give those that are there."""
