@@ -1,9 +1,9 @@
 """From a job to what is said of it. Knows no framework, so webhooks are told the same as callers are.
 
-Base64 text is never made here but in `result_body`: an answer streams it from the file.
+Base64 text is never made here: an answer streams it from the file.
 """
 
-import base64
+from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import PurePosixPath
 from typing import Any, Final
@@ -124,23 +124,19 @@ def result_of(shop: Shop, job: Job, base_url: str) -> Result:
 def result_body(shop: Shop, job: Job, *, base_url: str) -> dict[str, Any]:
     """Give the body that an ended job's webhook is told: the result, or why it failed.
 
+    The output is always the link: receivers take bodies of some kilobytes, and several are told at once.
+
     Args:
         shop: Where files and balances are.
         job: One that has ended.
         base_url: What absolute URLs begin with, without a slash at its end. A webhook answers no request,
             so there is no `Host` to go by: it is `public_url`, or the address that the server listens at.
-
-    Raises:
-        service.errors.FileNotFound: If base64 text is wanted and the result is gone.
     """
     assert job.outcome is not None, "only what has ended is told of"
-    clip = job.outcome.result
-    if clip is None:
+    if job.outcome.result is None:
         return failed_of(job).model_dump(mode="json", exclude_unset=True)
-    body = result_of(shop, job, base_url).model_dump(mode="json", exclude_unset=True)
-    if job.order.options.base64 and not is_too_large(shop, clip):
-        body["output"] = base64.b64encode(shop.artifacts.path(clip.artifact).read_bytes()).decode()
-    return body
+    told = replace(job, order=replace(job.order, options=replace(job.order.options, base64=False)))
+    return result_of(shop, told, base_url).model_dump(mode="json", exclude_unset=True)
 
 
 def is_too_large(shop: Shop, clip: Clip) -> bool:
