@@ -9,3 +9,11 @@ def test_nothing_is_lost_when_workers_and_servers_are_killed() -> None:
     assert figures.completed == figures.jobs == 8
     assert (figures.failed, figures.ended_twice, figures.missing_credits.strip("0.")) == (0, 0, "")
     assert (figures.files_left, figures.results_wrong, figures.orphans) == (0, 0, 0)
+
+
+def test_nothing_is_lost_in_the_middle_of_a_frame_of_the_real_network() -> None:
+    figures = kill_often(2, seed=3, real=True)
+    assert (figures.killed_workers, figures.killed_servers) == (1, 1)
+    assert figures.completed == figures.jobs == 2
+    assert (figures.failed, figures.ended_twice, figures.missing_credits.strip("0.")) == (0, 0, "")
+    assert (figures.files_left, figures.results_wrong, figures.orphans) == (0, 0, 0)
