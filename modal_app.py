@@ -216,8 +216,11 @@ class Interpolator:
 @app.function(image=web_image, schedule=SWEEP_PERIOD, timeout=SWEEP_TIMEOUT, max_containers=1, **everywhere)
 def sweep() -> None:
     """Expire, recover, settle, and tell webhooks."""
+    from service.backends.modal.progress import forget_dead
+
     shop = open_shop()
     shop.upkeep.sweep()
+    forget_dead(progress, shop.runs.is_live)
     shop.courier.deliver_due()
 
 

@@ -114,13 +114,13 @@ def open_modal_shop(  # noqa: PLR0913 (what a deployment on Modal consists of)
             raise ValueError("FILM_TEAM_KEYS or FILM_DATABASE_URL must be set")
         database = _open_database(settings)
         team = SqlKeys(database), SqlLedger(database)
-    jobs = DictJobs(entries)
+    jobs, folder = DictJobs(entries), settings.data_dir.absolute()
     ports = Ports(
         jobs=jobs,
         index=jobs,
         keys=team[0],
         ledger=team[1],
-        artifacts=VolumeArtifacts(DiskArtifacts(settings.data_dir.absolute(), clock), volume, clock),
+        artifacts=VolumeArtifacts(folder, DiskArtifacts(folder, clock), volume, clock),
         roster=ElasticRoster(),
         dispatcher=SpawnDispatcher(spawn),
     )

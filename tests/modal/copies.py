@@ -27,7 +27,7 @@ class Interpolator:
     """In the network's place."""
 
     def __init__(self, weights: Any, *, memory_bytes: int) -> None:
-        self.seconds = float(os.environ.get("STUB_SECONDS", "0"))
+        self.seconds = float(os.environ.get("FILM_STUB_SECONDS", "0"))
 
     def between(self, first: Any, second: Any, instants: Any, /) -> Any:
         for _ in instants:
@@ -42,6 +42,7 @@ class Interpolator:
 
 def copy_project(folder: Path, changed: Mapping[str, str], *, tests: bool = False) -> Path:
     """Copy what is deployed, and the tests where they are wanted; then write other text into some files."""
+    folder.mkdir(exist_ok=True)
     for name in _ALL if tests else _DEPLOYED:
         source = ROOT / name
         if source.is_dir():

@@ -74,8 +74,8 @@ def test_what_is_removed_in_one_container_is_gone_for_everybody(
     writer: Desk, reader: Desk, shelf: modal.Volume
 ) -> None:
     writer.put.remote("uploads/b/source.mp4", b"content")
-    reader.remove.remote("uploads/b")
-    assert _files(shelf) == []
+    reader.remove.remote("uploads/b/source.mp4")
+    assert shelf.listdir("kept/uploads") == []
     assert reader.read.remote("uploads/b/source.mp4") is None
     assert writer.names.remote("uploads") == []
     writer.put.remote("uploads/c/source.mp4", b"content")
@@ -97,6 +97,6 @@ def test_what_a_dead_container_left_is_swept_elsewhere(writer: Desk, reader: Des
     writer.die_at_work.remote("dead", 1)
     writer.die_at_work.remote("alive", 2)
     assert reader.sweep.remote([("alive", 2)]) == 1
-    assert _files(shelf) == ["work/alive/2/piece"]
+    assert _files(shelf) == ["work/alive.2/piece"]
     assert reader.sweep.remote([]) == 1
-    assert _files(shelf) == []
+    assert shelf.listdir("work") == []

@@ -8,8 +8,8 @@ happens to see of it.
 """
 
 import contextlib
-import functools
 import secrets
+import shutil
 import tempfile
 import threading
 import time
@@ -42,8 +42,11 @@ _ABANDONED: Final = timedelta(hours=1)  # what has been coming in for so long co
 class VolumeArtifacts:
     """`ArtifactStore` over a mounted Volume."""
 
-    def __init__(self, mounted: ArtifactStore, volume: modal.Volume, clock: Callable[[], datetime]) -> None:
-        """Take the store of files in the folder that `volume` is mounted at, and what gives the time, UTC."""
+    def __init__(
+        self, folder: Path, mounted: ArtifactStore, volume: modal.Volume, clock: Callable[[], datetime]
+    ) -> None:
+        """Take where `volume` is mounted, the store of files there, and what gives the time, UTC."""
+        self._folder = folder
         self._mounted = mounted
         self._volume = volume
         self._clock = clock
@@ -53,11 +56,14 @@ class VolumeArtifacts:
     @contextmanager
     def workspace(self, job_id: str, attempt: int) -> Iterator[Path]:
         """Give an empty folder for an attempt's temporary files; it is gone afterwards, whatever happens."""
+        place = f"{_WORK}/{job_id}.{attempt}"  # one level: folders of jobs would stay when all attempts are gone
+        folder = self._folder / place
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
         try:
-            with self._mounted.workspace(job_id, attempt) as folder:
-                yield folder
+            yield folder
         finally:
-            self._delete(f"{_WORK}/{job_id}/{attempt}")
+            self._clear(place)
 
     def put(self, name: str, file: Path) -> Stored:
         """Take a file in, whole or not at all; it is gone from where it was."""
@@ -85,31 +91,33 @@ class VolumeArtifacts:
         """Remove a file, or all files below a name."""
         self._mounted.remove(prefix)
         self._delete(f"{_KEPT}/{prefix}")
+        above = prefix.rpartition("/")[0]
+        if "/" in above and not self._list(f"{_KEPT}/{above}"):
+            self._delete(f"{_KEPT}/{above}")
 
     def names(self, prefix: str) -> Iterator[Stored]:
         """Give the files below a name."""
-        for entry in self._list(f"{_KEPT}/{prefix}"):
+        for entry in self._list(f"{_KEPT}/{prefix}", recursive=True):
+            if entry.type != modal.types.FileEntryType.FILE:
+                continue
             yield Stored(name=_below(entry.path, _KEPT), size_bytes=entry.size, stored_at=_time_of(entry))
 
     def sweep_workspaces(self, is_live: Callable[[str, int], bool]) -> int:
         """Remove what dead attempts left: `is_live` is asked with job id and attempt. Give how many were removed."""
-        dead = set()
-
-        @functools.cache
-        def judge(job_id: str, attempt: int) -> bool:
-            live = is_live(job_id, attempt)
-            if not live:
-                dead.add((job_id, attempt))
-            return live
-
-        self._mounted.sweep_workspaces(judge)
-        for place in {tuple(_below(entry.path, _WORK).split("/")[:2]) for entry in self._list(_WORK)}:
-            if not judge(place[0], int(place[1])):
-                self._delete("/".join((_WORK, *place)))
+        places = {_below(entry.path, _WORK) for entry in self._list(_WORK)}
+        places |= {folder.name for folder in self._folder.glob(f"{_WORK}/*")}
+        dead = [place for place in places if not _is_live(place, is_live)]
+        for place in dead:
+            self._clear(f"{_WORK}/{place}")
         for entry in self._list(_INCOMING):
             if self._clock() - _time_of(entry) > _ABANDONED:
                 self._delete(entry.path)
         return len(dead)
+
+    def _clear(self, place: str) -> None:
+        """Remove a folder, here and for everybody."""
+        shutil.rmtree(self._folder / place, ignore_errors=True)
+        self._delete(place)
 
     def _copy(self, name: str) -> Path:
         """Give a copy of a file, since this container can't look while it gives others away."""
@@ -130,12 +138,11 @@ class VolumeArtifacts:
         finally:
             partial.unlink(missing_ok=True)
 
-    def _list(self, path: str) -> Iterator[modal.types.FileEntry]:
-        """Give the files below a path of the Volume, as it is now for everybody."""
+    def _list(self, path: str, *, recursive: bool = False) -> list[modal.types.FileEntry]:
+        """Give what is in a folder of the Volume, as it is now for everybody."""
         with _away(), contextlib.suppress(modal.exception.NotFoundError, FileNotFoundError):
-            for entry in self._volume.iterdir(path, recursive=True):
-                if entry.type == modal.types.FileEntryType.FILE:
-                    yield entry
+            return self._volume.listdir(path, recursive=recursive)
+        return []
 
     def _delete(self, path: str) -> None:
         """Remove what is at a path of the Volume, for everybody."""
@@ -150,6 +157,11 @@ def place_of(name: str) -> str:
 
 def _below(path: str, place: str) -> str:
     return path.lstrip("/").removeprefix(f"{place}/")
+
+
+def _is_live(place: str, is_live: Callable[[str, int], bool]) -> bool:
+    job_id, _, attempt = place.rpartition(".")
+    return attempt.isdecimal() and is_live(job_id, int(attempt))
 
 
 def _time_of(entry: modal.types.FileEntry) -> datetime:

@@ -8,11 +8,13 @@ import logging
 import threading
 from collections.abc import Callable, Collection
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, Self
+from contextlib import suppress
+from typing import Any, Final, Self
 
 import modal
 
 from service.backends.modal.artifacts import reload
+from service.errors import BackendAway
 from service.jobs import Job
 from service.ports import JobStore
 from service.worker.remote import PieceOrder, PieceOutcome, make_piece, orders_of
@@ -23,7 +25,8 @@ __all__ = ["MapRunner", "PieceMaker"]
 
 _log = logging.getLogger(__name__)
 
-_TELL_SECONDS = 1.0
+_TELL_SECONDS: Final = 1.0
+_AT_ONCE: Final = 16  # entries that are read or removed at once
 
 
 class MapRunner:
@@ -118,19 +121,20 @@ class _Counter:
         self._thread.join()
 
     def forget(self) -> None:
-        """Remove what was told."""
-        with ThreadPoolExecutor(8) as threads:
+        """Remove what was told. What can't be removed now is swept later."""
+        with suppress(modal.exception.Error, OSError), ThreadPoolExecutor(_AT_ONCE) as threads:
             list(threads.map(lambda order: self._progress.pop(order.key, None), self._orders))
 
     def _run(self) -> None:
-        while not self._over.wait(_TELL_SECONDS):
-            try:
-                done = sum(self._progress.get(order.key, 0) for order in self._orders)
-            except (modal.exception.Error, OSError):
-                _log.warning("no progress to be had", exc_info=True)
-                continue
-            self._work.on_frames(done - self._told)
-            self._told = done
+        with ThreadPoolExecutor(_AT_ONCE) as threads:
+            while not self._over.wait(_TELL_SECONDS):
+                try:
+                    done = sum(threads.map(lambda order: self._progress.get(order.key, 0), self._orders))
+                except (modal.exception.Error, OSError):
+                    _log.warning("no progress to be had", exc_info=True)
+                    continue
+                self._work.on_frames(done - self._told)
+                self._told = done
 
 
 class PieceMaker:
@@ -194,7 +198,10 @@ class _Teller:
     def _run(self) -> None:
         while not self._over.wait(_TELL_SECONDS):
             self._tell()
-            job = self._jobs.get(self._order.job_id)
+            try:
+                job = self._jobs.get(self._order.job_id)
+            except BackendAway:
+                continue  # the next look may do better
             if job is None or job.outcome is not None or job.claim is None or job.claim.attempt != self._order.attempt:
                 self._stop.request(Reason.NOT_OURS)
 

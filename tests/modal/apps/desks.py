@@ -44,7 +44,7 @@ class Desk:
         from service.backends.modal import VolumeArtifacts
         from service.jobs import utc_now
 
-        self.store = VolumeArtifacts(DiskArtifacts(Path(MOUNT), utc_now), shelf, utc_now)
+        self.store = VolumeArtifacts(Path(MOUNT), DiskArtifacts(Path(MOUNT), utc_now), shelf, utc_now)
         self.held: list[IO[bytes]] = []
         self.begun: list[AbstractContextManager[Path]] = []
 

@@ -25,7 +25,7 @@ class Judge:
         @contextmanager
         def volume_store(request: pytest.FixtureRequest) -> Iterator[ArtifactStore]:
             clock = request.getfixturevalue("clock")
-            yield VolumeArtifacts(DiskArtifacts(mount, clock), volume, clock)
+            yield VolumeArtifacts(mount, DiskArtifacts(mount, clock), volume, clock)
             for entry in volume.listdir("/"):
                 volume.remove_file(entry.path, recursive=True)
                 shutil.rmtree(mount / entry.path, ignore_errors=True)
