@@ -204,16 +204,14 @@ def test_sqlite_finds_jobs_by_their_indexes(tmp_path: Path, clock: Clock) -> Non
         def note(_c: object, _cursor: object, statement: str, parameters: Any, _x: object, _many: object) -> None:
             asked.append((statement, parameters))
 
-        with database.read() as connection:
-            engine = connection.engine
-        sa.event.listen(engine, "before_cursor_execute", note)
+        sa.event.listen(sa.Engine, "before_cursor_execute", note)  # of any kind: reading and writing are two
         jobs.get("job")
         jobs.claim("job", claim(1, clock()))
         index.free(clock(), timedelta(seconds=30), 5)
         index.ahead(job)
         index.ended(clock(), 5)
         index.undelivered(clock(), 5)
-        sa.event.remove(engine, "before_cursor_execute", note)
+        sa.event.remove(sa.Engine, "before_cursor_execute", note)
         questions = [(text, values) for text, values in asked if not text.startswith("BEGIN")]
         assert len(questions) == 6
         with database.read() as connection:

@@ -42,6 +42,7 @@ class Database:
         """
         self._engine = engine
         self._writing = engine.execution_options(**{_WRITES: True})
+        self._reading = engine.execution_options(isolation_level="AUTOCOMMIT")
         if engine.dialect.name == "sqlite":
             sa.event.listen(engine, "connect", _set_up_sqlite)
             sa.event.listen(engine, "begin", _begin_sqlite)
@@ -83,12 +84,12 @@ class Database:
 
     @contextmanager
     def read(self) -> Iterator[sa.Connection]:
-        """Give a connection whose transaction only reads.
+        """Give a connection that only reads. Each statement sees what is there at its own moment, and costs one trip.
 
         Raises:
             BackendAway: If the database can't be reached, or doesn't do its work.
         """
-        with self._translated(), self._engine.begin() as connection:
+        with self._translated(), self._reading.connect() as connection:
             yield connection
 
     @contextmanager
@@ -159,6 +160,6 @@ def _set_up_sqlite(connection: DBAPIConnection, _: ConnectionPoolEntry) -> None:
 
 def _begin_sqlite(connection: sa.Connection) -> None:
     # A transaction that reads first and then writes can't wait for another writer: SQLite refuses it at once.
-    # So whoever will write says so at the beginning, and waits there.
-    writes = connection.get_execution_options().get(_WRITES, False)
-    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+    # So whoever will write says so at the beginning, and waits there; who only reads needs no transaction.
+    if connection.get_execution_options().get(_WRITES, False):
+        connection.exec_driver_sql("BEGIN IMMEDIATE")
