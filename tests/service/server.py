@@ -30,7 +30,7 @@ class Server:
         self.folder = folder
         self.url = f"http://127.0.0.1:{port}"
         self._port = port
-        self._environment = {**os.environ, "FILM_ALLOW_PRIVATE_URLS": "true", **environment}
+        self.environment = {**os.environ, "FILM_ALLOW_PRIVATE_URLS": "true", **environment}
         self.process: subprocess.Popen[bytes] | None = None
 
     def start(self, *, workers: int = 1) -> None:
@@ -38,7 +38,7 @@ class Server:
         options = ("--port", str(self._port), "--workers", str(workers), "--data", str(self.folder))
         with (self.folder.parent / "server.log").open("ab") as log:
             self.process = subprocess.Popen(
-                [*_COMMAND, "serve", *options], env=self._environment, stdout=log, stderr=log
+                [*_COMMAND, "serve", *options], env=self.environment, stdout=log, stderr=log
             )
         wait_until(self._answers, seconds=_START_SECONDS)
 
@@ -52,7 +52,7 @@ class Server:
         """Run a `film-service` command on the same folder and give its standard output."""
         done = subprocess.run(
             [*_COMMAND, *arguments, "--data", str(self.folder)],
-            env=self._environment,
+            env=self.environment,
             check=True,
             stdout=subprocess.PIPE,
             text=True,
