@@ -126,8 +126,9 @@ def open_shop() -> Any:
 
     read = Settings.read()
     configure(read.log_level)
-    base_url = web.get_web_url() or ""
-    return open_modal_shop(read, entries=jobs, volume=artifacts, spawn=run_job.spawn, base_url=base_url)
+    url = web.get_web_url()
+    assert url is not None, "it is deployed as a web endpoint"
+    return open_modal_shop(read, entries=jobs, volume=artifacts, spawn=run_job.spawn, base_url=url)
 
 
 @app.function(

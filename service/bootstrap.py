@@ -8,6 +8,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
+from pydantic import HttpUrl
+
 from service.backends.disk import DiskArtifacts
 from service.backends.local import PollingDispatcher
 from service.backends.sql import Database, SqlIndex, SqlJobs, SqlKeys, SqlLedger, SqlRoster
@@ -96,7 +98,8 @@ def open_modal_shop(  # noqa: PLR0913 (what a deployment on Modal consists of)
         entries: Where jobs are kept.
         volume: Where files are kept.
         spawn: Has a job begun, by its id.
-        base_url: What addresses in webhooks begin with, where the settings have no `public_url`.
+        base_url: What all addresses begin with, where the settings have no `public_url`: containers are
+            reached through a proxy, and don't see whether callers came by https.
         clock: Gives the time, UTC.
 
     Raises:
@@ -107,6 +110,7 @@ def open_modal_shop(  # noqa: PLR0913 (what a deployment on Modal consists of)
 
     if settings.secret is None:
         raise ValueError("FILM_SECRET must be set: containers share no folder that one could be made in")
+    settings = settings.model_copy(update={"public_url": settings.public_url or HttpUrl(base_url)})
     secret = read_secret(settings)
     team, database = _team(settings, secret), None
     if team is None:

@@ -16,9 +16,10 @@ import modal
 
 from tests.modal_plane.fixture import ROOT, ContainerState, Plane, eventually
 
-__all__ = ["SECRET", "Shop", "data_url"]
+__all__ = ["KEEP_SECONDS", "SECRET", "SLUG", "Shop", "data_url"]
 
 SECRET = "a secret that deserves its name, here"  # noqa: S105 (of a shop that lives for a minute)
+KEEP_SECONDS = 25  # that results are kept where the app is deployed for all tests
 SLUG = "video-frame-interpolation"
 ENDED = ("COMPLETED", "FAILED")
 
