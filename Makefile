@@ -7,10 +7,10 @@ TEXTURES ?= textures
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help setup demo test check bench textures lock clean
+.PHONY: help setup demo modal-local test check bench textures lock clean
 
 help:  ## Say what there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z]+):.*## (.*)/  make \1\t\2/' | expand -t 18
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 20
 
 setup: $(READY)  ## Make .venv with the package, editable, and all that it needs
 
@@ -33,6 +33,9 @@ $(READY): pyproject.toml requirements.lock
 
 demo: setup  ## Interpolate a real clip: demo.mp4 at twice the frames, and demo.png to look at
 	@$(PY) -m benchmarks.demo
+
+modal-local: setup  ## Deploy modal_app.py on a control plane on this machine; prints an address and a key
+	@$(PY) -m tests.modal.local
 
 test: setup  ## Run every test, and measure what they cover
 	@rm -f .coverage .coverage.*

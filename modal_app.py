@@ -9,6 +9,7 @@ runs where. README.md, "Deploy", explains the secret and the figures below.
 """
 
 import os
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -253,16 +254,22 @@ def main(  # noqa: PLR0913, PLR0917 (the options of a command)
 ) -> None:
     """Make a smoother clip of a file here, in the cloud; it appears at `target` when it is whole."""
     from service.backends.modal.operator import make_file
+    from service.errors import ServiceError
 
-    make_file(
-        Path(source),
-        Path(target),
-        begin=begin.remote,
-        look=look.remote,
-        volume=artifacts,
-        overwrite=overwrite,
-        say=print,
-        frame_multiplier=multiplier,
-        output_fps=fps,
-        keep_duration=keep_duration,
-    )
+    try:
+        make_file(
+            Path(source),
+            Path(target),
+            begin=begin.remote,
+            look=look.remote,
+            volume=artifacts,
+            overwrite=overwrite,
+            say=print,
+            frame_multiplier=multiplier,
+            output_fps=fps,
+            keep_duration=keep_duration,
+        )
+    except (ServiceError, OSError) as error:
+        sys.exit(f"error: {error}")
+    except KeyboardInterrupt:
+        sys.exit("cancelled")

@@ -103,8 +103,8 @@ class Shop:
         """List what only jobs that run may have: workspaces, sources, progress."""
         volume = modal.Volume.from_name("film-artifacts", client=self.plane.client)
         progress = modal.Dict.from_name("film-progress", client=self.plane.client)
-        kept = [entry.path for place in ("work", "kept/sources") for entry in volume.listdir(place)]
-        return [*kept, *map(str, progress.keys())]
+        paths = [entry.path for entry in volume.listdir("/", recursive=True)]
+        return [*(path for path in paths if path.startswith(("work/", "kept/sources/"))), *map(str, progress.keys())]
 
     def entries(self, job_id: str) -> list[str]:
         """List the names of a job's entries in the Dict."""
