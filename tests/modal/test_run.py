@@ -31,6 +31,7 @@ class Operator(NamedTuple):
 
     def start(self, *arguments: str) -> "subprocess.Popen[str]":
         """Start `modal run`, both its outputs in one."""
+        signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs ignore Ctrl-C otherwise
         command = [sys.executable, "-m", "modal", "run", str(self.project / "modal_app.py"), *arguments]
         environment = {**self.plane.environment, "FILM_MODEL": "compact"}
         out = subprocess.PIPE
@@ -83,6 +84,7 @@ def test_a_file_is_made_with_word_of_how_far_it_is(operator: Operator) -> None:
         (("clip.mp4", "words.mp4"), "error: words.mp4 exists; choose another name, or allow overwriting (--overwrite)"),
         (("words.mp4", "new.mp4"), "error: input_video is not a video that ffmpeg can read: "),
     ],
+    ids=["no source", "a target that exists", "a source that fails"],
 )
 def test_what_can_t_be_done_is_said_in_a_line(operator: Operator, arguments: tuple[str, str], line: str) -> None:
     code, output = operator.run("--source", arguments[0], "--target", arguments[1], "--fps", "60")
