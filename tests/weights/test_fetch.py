@@ -311,6 +311,7 @@ def _tar(*members: tuple[str, bytes], link: str | None = None) -> bytes:
         (_tar(("zeros", bytes(3_000_000))), "it unpacks to more than is allowed"),
         (_tar(*[(f"{number}", b"") for number in range(1001)]), "it has more than 1000 members"),
     ],
+    ids=["text", "gzip", "cut", "empty", "other", "link", "twice", "large", "many"],
 )
 def test_a_bad_archive_is_refused(content: bytes, message: str, site: Site, fetch_small: Fetch, cache: Path) -> None:
     url = site.serve("/film.tar.gz", content)
