@@ -23,6 +23,7 @@ from tests.modal.shop import Shop, data_url
 from tests.modal_plane.fixture import Plane, eventually
 from tests.postgres import empty_database
 from tests.service.samples import OPTIONS
+from tests.service.server import serve_folder
 from tests.service.stub import Slow
 
 FRAMES = 12
@@ -90,9 +91,9 @@ def frames_of(video: Path) -> list[Pixels]:
         return [frame.pixels for frame in decoder]
 
 
-def begin(shop: Shop, key: str, clip: Path) -> str:
-    """Order, and wait until frames are being made."""
-    job_id = shop.submit(key, input_video=data_url(clip), **ORDER)
+def begin(shop: Shop, key: str, clip: Path, *, url: str | None = None) -> str:
+    """Order, with a video or its address, and wait until frames are being made."""
+    job_id = shop.submit(key, input_video=url or data_url(clip), **ORDER)
     eventually(lambda: shop.status(key, job_id)["frames_done"] > 0, seconds=60)
     return job_id
 
@@ -129,8 +130,9 @@ def check_end(shop: Shop, job_id: str, event: str, *, files: int) -> None:
 def test_pieces_are_made_in_several_containers_and_join_without_a_seam(
     shop: Shop, key: str, clip: Path, expected: list[Pixels], tmp_path: Path
 ) -> None:
-    job_id = begin(shop, key, clip)
-    check_completed(shop, key, job_id, expected, tmp_path)
+    with serve_folder(clip.parent) as url:
+        job_id = begin(shop, key, clip, url=f"{url}/{clip.name}")
+        check_completed(shop, key, job_id, expected, tmp_path)
     made = [line for line in shop.events("Interpolator") if line["event"] == "piece made" and line["job"] == job_id]
     assert sorted(line["piece"] for line in made) == [0, 1, 2]
     assert sum(line["frames"] for line in made) == 2 * FRAMES
@@ -170,6 +172,17 @@ def test_a_job_goes_on_while_the_app_is_deployed_again(
     job_id = begin(shop, key, clip)
     deploy(shop, gpu_containers=1)
     check_completed(shop, key, job_id, expected, tmp_path)
+
+
+def test_one_container_makes_all_pieces_where_there_are_no_more(
+    shop: Shop, key: str, clip: Path, expected: list[Pixels], tmp_path: Path
+) -> None:
+    deploy(shop, gpu_containers=1)
+    job_id = begin(shop, key, clip)
+    check_completed(shop, key, job_id, expected, tmp_path)
+    made = [line for line in shop.events("Interpolator") if line["event"] == "piece made" and line["job"] == job_id]
+    assert sorted(line["piece"] for line in made) == [0, 1, 2]
+    assert len({line["worker"] for line in made}) == 1
 
 
 def test_a_cancelled_job_stops_its_pieces_and_gives_its_credits_back(shop: Shop, key: str, clip: Path) -> None:

@@ -6,13 +6,14 @@ from typing import IO
 
 import modal
 
+HOME = "/root"  # where programs start in a container
 MOUNT = "/artifacts"
 
 image = (
     modal.Image.debian_slim(python_version="3.11")
     .pip_install("hypothesis", "modal", "numpy", "psycopg[binary]", "pydantic-settings", "pytest", "sqlalchemy")
     .add_local_python_source("film", "service")
-    .add_local_dir("tests", "/root/tests", ignore=["**/__pycache__/**", "**/*.mp4"])
+    .add_local_dir("tests", f"{HOME}/tests", ignore=["**/__pycache__/**", "**/*.mp4"])
 )
 app = modal.App("desks", image=image)
 shelf = modal.Volume.from_name("shelf-of-desks", create_if_missing=True, version=2)
