@@ -49,12 +49,13 @@ def motion_loss(motions: Sequence[tf.Tensor], truth: tf.Tensor, known: tf.Tensor
         known: `(B,)`: 1 where `truth` is one, else 0.
     """
     total = 0.0
-    for moved in motions:
+    for index, moved in enumerate(motions):
+        if index:
+            truth = pool(truth) / 2.0
         squares = tf.square(moved - truth)
         for way in tf.split(squares, 2, axis=-1):
             length = tf.sqrt(tf.reduce_sum(way, axis=-1) + _MOTION_EPSILON**2)
             total += tf.reduce_mean(known[:, None, None] * length)
-        truth = pool(truth) / 2.0
     return total / (2.0 * len(motions))
 
 

@@ -3,7 +3,8 @@
 Most are rendered: a photograph moves in the background, up to four shapes cut from other
 photographs move before it, and everything is drawn at 0, t and 1. Motion is known exactly
 and everything that makes interpolation hard can be dosed: size of motion, occlusion, thin
-structures, text, noise, compression. The rest are real neighbours cut from clips.
+structures, text, noise, compression. The rest are real neighbours cut from clips, in some
+of them filmed once more with a camera that moves.
 """
 
 from collections.abc import Sequence
