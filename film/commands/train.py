@@ -32,6 +32,10 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--batch", type=int, default=4, help="crops in a step")
     parser.add_argument("--learning-rate", type=float, default=8e-4, help="Adam's, at the start")
     parser.add_argument("--warp-weight", type=float, default=0.5, help="what the bare flows count at the start")
+    parser.add_argument("--motion-weight", type=float, default=0.01, help="what the true motion counts at the start")
+    parser.add_argument("--square-weight", type=float, default=0.5, help="what squared errors count, beside plain ones")
+    parser.add_argument("--average", type=float, default=0.999, help="what a step leaves of the weights' average")
+    parser.add_argument("--validation", type=int, default=48, help="triplets to validate on every minute")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--no-xla", dest="xla", action="store_false", help="don't compile: slower steps, sooner")
     parser.set_defaults(run=_train)
@@ -50,16 +54,14 @@ def _train(arguments: argparse.Namespace) -> int:
         batch=arguments.batch,
         learning_rate=arguments.learning_rate,
         warp_weight=arguments.warp_weight,
+        motion_weight=arguments.motion_weight,
+        square_weight=arguments.square_weight,
+        average=arguments.average,
+        validation=arguments.validation,
         seed=arguments.seed,
         xla=arguments.xla,
     )
-    start = None
-    if arguments.start:
-        begin = weights.find(arguments.start)
-        if begin.config != plan.network:
-            raise OptionError(f"the weights {arguments.start!r} are of another network than the compact one")
-        start = begin.tensors
-    trainer = Trainer(plan, arguments.directory, start=start)
+    trainer = Trainer(plan, arguments.directory, start=weights.find(arguments.start) if arguments.start else None)
     if arguments.resume:
         trainer.resume()
     elif trainer.state_path.exists():

@@ -19,6 +19,7 @@ _FLOW = 2  # (dx, dy)
 # correction for each direction.
 _BLEND_HEAD = 1 + _RGB + 2 * _FLOW
 _PHASES = 4  # the pixels of one 2×2 cell
+_CORRECTION_FILTERS = 32
 _HEAD_CONVOLUTION_SIZE = 3
 
 
@@ -37,10 +38,17 @@ class FilmConfig:
         flow_convs: 3×3 convolutions of each predictor: one entry for every specialized
             level, finest first, then the shared one.
         flow_filters: Channels of these convolutions, in the same order.
+        flow_passes: How often each of these predictors is asked at a level of its own, in the same order; empty
+            stands for once. What is still missing after a pass is what the next one is asked for.
         head: `"rgb"` ends in a 1×1 convolution to RGB, as published. `"blend"` works at
             half size (every 2×2 cell of pixels becomes 12 channels) and ends in a
             blend of both warped images plus a residual; that is the compact network.
         any_instant: Whether the weights were trained at instants other than 0.5.
+        refined: Whether the decoder corrects both flows at every fused level before the next
+            finer one is aligned by them. FILM's flows lie on the grids of the two images but
+            are used on that of the instant, which is wrong wherever motion isn't smooth; the
+            decoder is the first to see both images where the new one is to be. Needs the
+            blend head, which already corrects the finest flows so.
     """
 
     pyramid_levels: int
@@ -50,8 +58,10 @@ class FilmConfig:
     filters: int
     flow_convs: tuple[int, ...]
     flow_filters: tuple[int, ...]
+    flow_passes: tuple[int, ...] = ()
     head: Head = "rgb"
     any_instant: bool = False
+    refined: bool = False
 
     def __post_init__(self) -> None:
         """Check the invariants.
@@ -67,12 +77,17 @@ class FilmConfig:
         self._check_levels()
         for name in ("flow_convs", "flow_filters"):
             self._check_predictors(name)
+        if self.flow_passes != ():
+            self._check_predictors("flow_passes")
         if any(filters % 2 for filters in self.flow_filters):
             raise OptionError(f"flow_filters are halved once, so they must be even, not {self.flow_filters}")
         if self.head not in get_args(Head):
             raise OptionError(f"head must be 'rgb' or 'blend', not {self.head!r}")
-        if not isinstance(self.any_instant, bool):
-            raise OptionError(f"any_instant must be true or false, not {self.any_instant!r}")
+        for name in ("any_instant", "refined"):
+            if not isinstance(getattr(self, name), bool):
+                raise OptionError(f"{name} must be true or false, not {getattr(self, name)!r}")
+        if self.refined and self.head != "blend":
+            raise OptionError("refined needs the blend head, which starts as a plain blend by the flows it is given")
 
     def _check_levels(self) -> None:
         if self.fusion_pyramid_levels > self.pyramid_levels:
@@ -119,7 +134,7 @@ class FilmConfig:
     def compact(cls) -> Self:
         """Give the configuration of the bundled network, which a laptop CPU can run: 0.77 M parameters."""
         return cls(
-            pyramid_levels=5,
+            pyramid_levels=6,
             fusion_pyramid_levels=4,
             specialized_levels=3,
             sub_levels=3,
@@ -128,6 +143,8 @@ class FilmConfig:
             flow_filters=(16, 32, 48, 64),
             head="blend",
             any_instant=True,
+            flow_passes=(1, 1, 2, 2),
+            refined=True,
         )
 
     @classmethod
@@ -172,6 +189,10 @@ class FilmConfig:
         """Say which flow predictor serves level `level`: its own, or the shared one (the last)."""
         return min(level, self.specialized_levels)
 
+    def passes(self, level: int) -> int:
+        """Say how often the predictor of level `level` is asked there."""
+        return self.flow_passes[self.predictor(level)] if self.flow_passes else 1
+
     def aligned_channels(self, level: int) -> int:
         """Count the channels of aligned level `level`: both warped images with features, both flows."""
         return 2 * (self.image_channels + self.feature_channels(level) + _FLOW)
@@ -181,6 +202,11 @@ class FilmConfig:
         if level == self.fusion_pyramid_levels - 1:
             return self.aligned_channels(level)
         return int(self.filters * 2 ** min(level, self.specialized_levels))
+
+    @property
+    def corrected_levels(self) -> range:
+        """Give the fused levels, finest first, at which the decoder corrects the flows for the next finer one."""
+        return range(1, self.fusion_pyramid_levels if self.refined else 1)
 
     @property
     def encoded_per_pixel(self) -> float:
@@ -228,6 +254,9 @@ class FilmConfig:
             convolution("fusion/out", 1, self.fusion_channels(0), _RGB)
         else:
             convolution("fusion/out", _HEAD_CONVOLUTION_SIZE, self.fusion_channels(0), _PHASES * _BLEND_HEAD)
+        for level in self.corrected_levels:
+            filters = convolution(f"fusion/{level}/motion_a", 3, self.fusion_channels(level), _CORRECTION_FILTERS)
+            convolution(f"fusion/{level}/motion_b", 3, filters, 2 * _FLOW)
         return shapes
 
 

@@ -30,7 +30,7 @@ class FlowEstimator(keras.layers.Layer):  # type: ignore[misc]
     it was handed, warps the second image's features by it, and predicts only what is still
     missing. All levels from `specialized_levels` on share one predictor: features look alike
     at every scale, so what was learnt of small motion at fine levels serves large motion at
-    coarse ones.
+    coarse ones. Where the configuration says so, a level is gone over more than once.
     """
 
     def __init__(self, config: FilmConfig, **options: Any) -> None:
@@ -58,15 +58,18 @@ class FlowEstimator(keras.layers.Layer):  # type: ignore[misc]
             first: Feature pyramid of the image on whose grid the flow lies.
             second: Feature pyramid of the image that the flow reads.
         """
-        coarsest = len(first) - 1
-        flow = self._predict(coarsest, first[coarsest], second[coarsest])
-        flows, residuals = [flow], [flow]
-        for level in reversed(range(coarsest)):
-            handed = upsample_bilinear(2.0 * flow)
-            residual = self._predict(level, first[level], warp(second[level], handed))
-            flow = handed + residual
+        flows: list[tf.Tensor] = []
+        residuals: list[tf.Tensor] = []
+        for level in reversed(range(len(first))):
+            handed = upsample_bilinear(2.0 * flows[0]) if flows else None
+            flow = handed
+            for _ in range(self.config.passes(level)):
+                if flow is None:  # nothing is known yet
+                    flow = self._predict(level, first[level], second[level])
+                else:
+                    flow += self._predict(level, first[level], warp(second[level], flow))
             flows.insert(0, flow)
-            residuals.insert(0, residual)
+            residuals.insert(0, flow if handed is None else flow - handed)
         return FlowPyramid(flows, residuals)
 
     def _predict(self, level: int, first: tf.Tensor, second: tf.Tensor) -> tf.Tensor:

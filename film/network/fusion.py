@@ -20,8 +20,7 @@ class BlendParts(NamedTuple):
 
     logit: tf.Tensor  # 1 channel: how much more the first image is trusted than the second
     residual: tf.Tensor  # RGB, added at the end
-    to_first: tf.Tensor  # correction of the flow that reads the first image, pixels
-    to_second: tf.Tensor  # correction of the flow that reads the second image, pixels
+    correction: tf.Tensor  # 4 channels, pixels: of the flow that reads the first image, then of the second's
 
 
 class Fusion(keras.layers.Layer):  # type: ignore[misc]
@@ -46,11 +45,22 @@ class Fusion(keras.layers.Layer):  # type: ignore[misc]
                     convolution(filters, filters, 3, dtype=self.dtype_policy),
                 ]
             )
-        kernel, bias = list(config.weight_shapes().values())[-2:]
+        shapes = config.weight_shapes()
+        kernel, bias = shapes["fusion/out/kernel"], shapes["fusion/out/bias"]
         # float32 whatever the policy: half precision's steps near white are an eighth of an 8-bit one,
         # and 32 of a 16-bit one. The blend head starts at zero, which is the plain blend.
         start = 0.0 if config.head == "blend" else 1.0
         self.out = convolution(kernel[2], bias[0], kernel[0], dtype="float32", linear=True, initial_scale=start)
+        # The last of each starts at zero: a network that learnt without them goes on from where it was.
+        self.corrections: list[list[keras.layers.Layer]] = []
+        for level in config.corrected_levels:
+            filters, motion = (shapes[f"fusion/{level}/motion_{part}/bias"][0] for part in "ab")
+            self.corrections.append(
+                [
+                    convolution(config.fusion_channels(level), filters, 3, dtype=self.dtype_policy),
+                    convolution(filters, motion, 3, dtype=self.dtype_policy, linear=True, initial_scale=0.0),
+                ]
+            )
         self.built = True
 
     def call(self, aligned: Sequence[tf.Tensor]) -> tf.Tensor:
@@ -61,16 +71,29 @@ class Fusion(keras.layers.Layer):  # type: ignore[misc]
         """
         values = aligned[-1]
         for level in reversed(range(len(self.levels))):
-            up, first, second = self.levels[level]
-            values = tf.concat([aligned[level], up(upsample_nearest(values))], axis=-1)
-            values = second(first(values))
+            values = self.climb(level, values, aligned[level])
         return self.out(values)
+
+    def climb(self, level: int, values: tf.Tensor, aligned: tf.Tensor) -> tf.Tensor:
+        """Go from what level `level` + 1 holds to what `level` does, `(B, h, w, fusion_channels(level))`."""
+        up, first, second = self.levels[level]
+        return second(first(tf.concat([aligned, up(upsample_nearest(values))], axis=-1)))
+
+    def correction(self, level: int, values: tf.Tensor) -> tf.Tensor:
+        """Say by how much the flows of `level` are off, from what that level holds.
+
+        Returns:
+            `(B, h, w, 4)` float32, pixels of the level: (dx, dy) of the flow that reads the first image, then
+            of the one that reads the second.
+        """
+        hidden, last = self.corrections[self.config.corrected_levels.index(level)]
+        return tf.cast(last(hidden(values)), tf.float32)
 
     @staticmethod
     def split(cells: tf.Tensor) -> BlendParts:
         """Take the blend head's `(B, H/2, W/2, 32)` apart into full-size planes."""
         pixels = tf.nn.depth_to_space(cells, _CELL)
-        return BlendParts(*tf.split(pixels, [1, 3, 2, 2], axis=-1))
+        return BlendParts(*tf.split(pixels, [1, 3, 4], axis=-1))
 
     def get_config(self) -> dict[str, Any]:
         """Give the plain values that `from_config` makes this layer of."""

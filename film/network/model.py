@@ -15,7 +15,7 @@ from film.network.flow import FlowEstimator, FlowPyramid
 from film.network.fusion import Fusion
 from film.network.pyramid import image_pyramid, upsample_bilinear, warp
 
-__all__ = ["Encoded", "FilmNetwork", "Flows", "compact", "published"]
+__all__ = ["Encoded", "FilmNetwork", "Flows", "Made", "compact", "published"]
 
 _HALF_SIZE_CELL = 2
 
@@ -33,6 +33,17 @@ class Flows(NamedTuple):
 
     forward: FlowPyramid  # first → second: lies on the first's grid, reads the second
     backward: FlowPyramid  # second → first: lies on the second's grid, reads the first
+
+
+class Made(NamedTuple):
+    """An image between two, and what it was made of."""
+
+    image: tf.Tensor  # (B, H, W, 3) float32, not clipped
+    x0_warped: tf.Tensor  # both images, moved to the instant; the same shape and type
+    x1_warped: tf.Tensor
+    # What moved them: (B, h, w, 4) float32, pixels of the level, (dx, dy) from the instant to the first image,
+    # then to the second. Finest first; the blend head's first is of full size and its others of half and less.
+    motions: list[tf.Tensor]
 
 
 class FilmNetwork(keras.Model):  # type: ignore[misc]
@@ -92,41 +103,50 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
             `image`: `(B, H, W, 3)` float32, not clipped. `x0_warped`, `x1_warped`: both images, moved to the
             instant; the same shape and type.
         """
+        made = self.make(first, second, flows, instant)
+        return {"image": made.image, "x0_warped": made.x0_warped, "x1_warped": made.x1_warped}
+
+    def make(self, first: Encoded, second: Encoded, flows: Flows, instant: tf.Tensor) -> Made:
+        """Do what `render` does, and tell more."""
         instant = tf.reshape(instant, (-1, 1, 1, 1))
-        levels = range(self.config.fusion_pyramid_levels)
-        to_first = [flows.backward.flows[level] * instant for level in levels]
-        to_second = [flows.forward.flows[level] * (1.0 - instant) for level in levels]
-        aligned = [
-            tf.concat(
-                [
-                    warp(tf.concat([first.cells[level], first.features[level]], axis=-1), to_first[level]),
-                    warp(tf.concat([second.cells[level], second.features[level]], axis=-1), to_second[level]),
-                    tf.cast(to_first[level], first.cells[level].dtype),
-                    tf.cast(to_second[level], first.cells[level].dtype),
-                ],
-                axis=-1,
-            )
-            for level in levels
+        scales = tf.concat([instant, instant, 1.0 - instant, 1.0 - instant], axis=-1)
+        motions = [
+            scales * tf.concat([back, ahead], axis=-1)
+            for back, ahead in zip(flows.backward.flows, flows.forward.flows, strict=True)
         ]
-        decoded = self.fusion(aligned)
+        values = correction = None
+        for level in reversed(range(self.config.fusion_pyramid_levels)):
+            if correction is not None:
+                motions[level] += correction
+            aligned = self._align(first, second, level, motions[level])
+            values = aligned if values is None else self.fusion.climb(level, values, aligned)
+            if level in self.config.corrected_levels:
+                found = self.fusion.correction(level, values)
+                correction = upsample_bilinear(2.0 * (found if correction is None else correction + found))
+        decoded = self.fusion.out(values)
         if self.config.head == "rgb":
             channels = self.config.image_channels
             offset = channels + self.config.feature_channels(0)
-            return {
-                "image": decoded,
-                "x0_warped": tf.cast(aligned[0][..., :channels], tf.float32),
-                "x1_warped": tf.cast(aligned[0][..., offset : offset + channels], tf.float32),
-            }
+            x0_warped = tf.cast(aligned[..., :channels], tf.float32)
+            x1_warped = tf.cast(aligned[..., offset : offset + channels], tf.float32)
+            return Made(decoded, x0_warped, x1_warped, motions)
         parts = Fusion.split(decoded)
-        warped = (
-            warp(first.image, upsample_bilinear(_HALF_SIZE_CELL * to_first[0]) + parts.to_first),
-            warp(second.image, upsample_bilinear(_HALF_SIZE_CELL * to_second[0]) + parts.to_second),
-        )
+        motion = upsample_bilinear(_HALF_SIZE_CELL * motions[0]) + parts.correction
+        to_first, to_second = tf.split(motion, 2, axis=-1)
+        x0_warped, x1_warped = warp(first.image, to_first), warp(second.image, to_second)
         # Where the head has no opinion, the nearer image counts for more: with a logit of 0 this is
         # (1 − t)·first + t·second.
         share = tf.sigmoid(parts.logit + tf.math.log(1.0 - instant) - tf.math.log(instant))
-        image = share * warped[0] + (1.0 - share) * warped[1] + parts.residual
-        return {"image": image, "x0_warped": warped[0], "x1_warped": warped[1]}
+        image = share * x0_warped + (1.0 - share) * x1_warped + parts.residual
+        return Made(image, x0_warped, x1_warped, [motion, *motions])
+
+    def _align(self, first: Encoded, second: Encoded, level: int, motion: tf.Tensor) -> tf.Tensor:
+        """Move both images and their features to the instant, and join them with the motion that did it."""
+        warped = [
+            warp(tf.concat([end.cells[level], end.features[level]], axis=-1), way)
+            for end, way in zip((first, second), tf.split(motion, 2, axis=-1), strict=True)
+        ]
+        return tf.concat([*warped, tf.cast(motion, warped[0].dtype)], axis=-1)
 
     def call(self, inputs: Mapping[str, tf.Tensor], training: bool = False) -> dict[str, tf.Tensor]:  # noqa: FBT001, FBT002 (Keras's signature)
         """Run all stages, called as the released SavedModel is.
@@ -164,7 +184,10 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
         layers = [layer for stage in self.extractor.stages for layer in stage]
         layers += [layer for predictor in self.estimator.predictors for layer in predictor]
         layers += [layer for level in self.fusion.levels for layer in level]
-        return [variable for layer in [*layers, self.fusion.out] for variable in (layer.kernel, layer.bias)]
+        corrections = [layer for level in self.fusion.corrections for layer in level]
+        return [
+            variable for layer in [*layers, self.fusion.out, *corrections] for variable in (layer.kernel, layer.bias)
+        ]
 
     def get_config(self) -> dict[str, Any]:
         """Give the plain values that `from_config` makes this network of."""

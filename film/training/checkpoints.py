@@ -45,6 +45,7 @@ class Checkpoint:
     average: Mapping[str, NDArray[np.float32]]
     best: Mapping[str, NDArray[np.float32]]
     optimizer: Sequence[NDArray[np.generic]]
+    start: dict[str, object] | None = None  # the weights that it began with: name, digest, how they were trained
 
     def save(self, path: Path) -> None:
         """Write to `path`, by way of a file beside it, so that a crash leaves the one before.
@@ -58,7 +59,7 @@ class Checkpoint:
             tensors |= {f"{part}/{name}": np.ascontiguousarray(value) for name, value in getattr(self, part).items()}
         for index, value in enumerate(self.optimizer):
             tensors[f"optimizer/{index:04d}"] = np.atleast_1d(np.ascontiguousarray(value))
-        content = save(tensors, {"progress": json.dumps(asdict(self.progress))})
+        content = save(tensors, {"progress": json.dumps({**asdict(self.progress), "start": self.start})})
         beside = path.with_name(f".{path.name}.partial")
         with disk_errors(path):
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -81,11 +82,13 @@ class Checkpoint:
         parts: dict[str, dict[str, NDArray[np.generic]]] = {"weights": {}, "average": {}, "best": {}, "optimizer": {}}
         try:
             with safe_open(path, "np") as file:
-                progress = Progress(**json.loads((file.metadata() or {})["progress"]))
+                values = json.loads((file.metadata() or {})["progress"])
+                start = values.pop("start")
+                progress = Progress(**values)
                 for key in file.keys():  # noqa: SIM118 (not a mapping)
                     part, _, name = key.partition("/")
                     parts[part][name] = file.get_tensor(key)
-        except (OSError, SafetensorError, KeyError, TypeError, ValueError) as error:
+        except (OSError, SafetensorError, AttributeError, KeyError, TypeError, ValueError) as error:
             raise TrainingError(f"{path} is not a checkpoint to resume from: {error}") from error
         optimizer = [value for _, value in sorted(parts.pop("optimizer").items())]
-        return cls(progress, optimizer=optimizer, **parts)  # type: ignore[arg-type]
+        return cls(progress, optimizer=optimizer, start=start, **parts)  # type: ignore[arg-type]

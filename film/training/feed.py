@@ -24,19 +24,32 @@ _PATIENCE_SECONDS = 2.0
 
 
 class Batch(NamedTuple):
-    """`frames`: `(B, 3, S, S, 3)` uint8: first, middle, second. `instants`: `(B,)` float32 in (0, 1)."""
+    """Triplets together.
+
+    `frames`: `(B, 3, S, S, 3)` uint8: first, middle, second. `instants`: `(B,)` float32 in (0, 1). `motions`:
+    `(B, S, S, 4)` float16 as in `Triplet`, pixels; all zero where `known`, `(B,)` float32, is 0 rather than 1.
+    """
 
     frames: NDArray[np.uint8]
     instants: NDArray[np.float32]
+    motions: NDArray[np.float16]
+    known: NDArray[np.float32]
 
 
 def draw(textures: Textures, *, size: int, batch: int, seed: int) -> Iterator[Batch]:
     """Render batches without end; the same arguments give the same ones."""
     renderer = Renderer(textures, size=size, seed=seed)
+    unknown = np.zeros((size, size, 4), np.float32)
     while True:
         triplets = [renderer.triplet() for _ in range(batch)]
-        frames = np.stack([np.stack(triplet[:3]) for triplet in triplets])
-        yield Batch(frames, np.array([triplet.instant for triplet in triplets], np.float32))
+        yield Batch(
+            np.stack([np.stack(triplet[:3]) for triplet in triplets]),
+            np.array([triplet.instant for triplet in triplets], np.float32),
+            np.stack([unknown if triplet.motion is None else triplet.motion for triplet in triplets]).astype(
+                np.float16
+            ),
+            np.array([triplet.motion is not None for triplet in triplets], np.float32),
+        )
 
 
 class Feed:

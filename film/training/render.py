@@ -3,9 +3,11 @@
 Most are rendered: a photograph moves in the background, up to four shapes cut from other
 photographs move before it, and everything is drawn at 0, t and 1. Motion is known exactly
 and everything that makes interpolation hard can be dosed: size of motion, occlusion, thin
-structures, text, noise, compression. The rest are real neighbours cut from clips.
+structures, text, noise, compression. The rest are real neighbours cut from clips, in some
+of them filmed once more with a camera that moves.
 """
 
+from collections.abc import Sequence
 from typing import NamedTuple
 
 import cv2
@@ -13,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from film.errors import TrainingError
-from film.training.scene import Layer, draw, translation, turn
+from film.training.scene import Layer, draw, motion, translation, turn
 from film.training.shapes import draw_shape
 from film.training.textures import Picture, Textures
 
@@ -24,19 +26,25 @@ _MOST_REJECTED = 1000
 
 
 class Triplet(NamedTuple):
-    """Three frames `(S, S, 3)` uint8; `middle` shows the scene at `instant` in (0, 1)."""
+    """Three frames `(S, S, 3)` uint8; `middle` shows the scene at `instant` in (0, 1).
+
+    `motion` is what moves the scene from `middle` to `first` and to `second`, `(S, S, 4)` float32, (dx, dy) of
+    either in pixels. Nobody knows that of real frames.
+    """
 
     first: Picture
     middle: Picture
     second: Picture
     instant: float
+    motion: NDArray[np.float32] | None = None
 
 
 class Renderer:
     """An endless source of triplets; the same seed gives the same ones."""
 
     # Shares of triplets. Found by hand; what each is for is said where it is used.
-    REAL_SHARE = 0.25
+    REAL_SHARE = 0.35
+    FILMED_SHARE = 0.4
     MIDDLE_SHARE = 0.5
     # The least standard deviation of a frame's pixels: flat crops teach nothing.
     FLATTEST = 6.0
@@ -74,7 +82,8 @@ class Renderer:
             layers.append(self._layer(velocity=velocity, mask=draw_shape(random, self.size)))
         drawn = [draw(layers, self.size, time) for time in (0.0, instant, 1.0)]
         first, middle, second = self._expose(drawn, instant)
-        return Triplet(self._record(first), middle, self._record(second), instant)
+        moves = np.concatenate([motion(layers, self.size, instant, other) for other in (0.0, 1.0)], axis=-1)
+        return Triplet(self._record(first), middle, self._record(second), instant, moves)
 
     def _velocity(self, largest: float) -> NDArray[np.float64]:
         """Draw a motion: any direction, log-uniform length from 0.2 px to `largest` of the frame."""
@@ -147,29 +156,68 @@ class Renderer:
         start = int(random.integers(len(clip) - span))
         between = span // 2 if random.random() < self.MIDDLE_SHARE else int(random.integers(1, span))
         frames = [clip[start], clip[start + between], clip[start + span]]
-        height, width = frames[0].shape[:2]
-        side = int(self.size * random.uniform(1.0, min(2.0, max(1.0, min(height, width) / self.size))))
-        side = min(side, height, width)
-        top, left = int(random.integers(height - side + 1)), int(random.integers(width - side + 1))
-        place = slice(top, top + side), slice(left, left + side)
-        first, middle, second = (self._fit(frame[place]) for frame in frames)
+        if random.random() < self.FILMED_SHARE:
+            first, middle, second = self._filmed(frames, between / span)
+            return Triplet(first, middle, second, between / span)
+        first, middle, second = self._cropped(frames)
         change = float(np.abs(first.astype(np.int16) - second).mean())
         if change > 50 or (change < 2 and random.random() < 0.9):  # of 255: a cut; a still crop
             return None
         return Triplet(first, middle, second, between / span)
+
+    def _cropped(self, frames: Sequence[Picture]) -> list[Picture]:
+        """Cut the same square out of three frames, between the crops' size and twice that."""
+        random = self.random
+        height, width = frames[0].shape[:2]
+        side = int(self.size * random.uniform(1.0, min(2.0, max(1.0, min(height, width) / self.size))))
+        side = min(side, height, width)
+        top, left = int(random.integers(height - side + 1)), int(random.integers(width - side + 1))
+        return [self._fit(frame[top : top + side, left : left + side]) for frame in frames]
+
+    def _filmed(self, frames: Sequence[Picture], instant: float) -> list[Picture]:
+        """Film three frames of a clip with a camera that moves, as the clips' own cameras mostly stand still."""
+        random = self.random
+        height, width = frames[0].shape[:2]
+        place = np.array([random.uniform(0.2, 0.8) * width, random.uniform(0.2, 0.8) * height])
+        step = float(np.exp(random.uniform(0, np.log(max(1.0, min(2.0, height / self.size))))))
+        centre = np.array([self.size / 2, self.size / 2])
+        camera = Layer(
+            frames[0],
+            translation(place) @ turn(random.normal(0, 0.1), step) @ translation(-centre),
+            self._velocity(0.22),
+            turn=float(random.normal(0, 0.06)),
+            growth=float(random.normal(0, 0.06)),
+        )
+        drawn = [
+            draw([camera._replace(texture=frame)], self.size, time)
+            for frame, time in zip(frames, (0.0, instant, 1.0), strict=True)
+        ]
+        return [np.clip(np.rint(frame), 0, 255).astype(np.uint8) for frame in drawn]
 
     def _fit(self, crop: Picture) -> Picture:
         return np.asarray(cv2.resize(crop, (self.size, self.size), interpolation=cv2.INTER_AREA), np.uint8)
 
     def _mirrored(self, triplet: Triplet) -> Triplet:
         """Mirror, turn and reverse at random: motion has no preferred direction, nor has time."""
-        first, middle, second, instant = triplet
+        first, middle, second, instant, moves = triplet
         if self.random.random() < 0.5:
             first, second, instant = second, first, 1 - instant
+            moves = None if moves is None else np.roll(moves, 2, axis=-1)
         quarter, flip = int(self.random.integers(4)), bool(self.random.random() < 0.5)
         order = self.random.permutation(3) if self.random.random() < 0.3 else np.arange(3)
         first, middle, second = (
             np.ascontiguousarray(np.rot90(frame, quarter)[:, :: -1 if flip else 1, order])
             for frame in (first, middle, second)
         )
-        return Triplet(first, middle, second, instant)
+        return Triplet(first, middle, second, instant, None if moves is None else _turned(moves, quarter, flip=flip))
+
+
+def _turned(moves: NDArray[np.float32], quarters: int, *, flip: bool) -> NDArray[np.float32]:
+    """Turn a motion with its picture, counter-clockwise by quarters, then mirror it from left to right."""
+    moves = np.rot90(moves, quarters)
+    for _ in range(quarters):
+        along, down = moves[..., 0::2], moves[..., 1::2]
+        moves = np.stack([down, -along], axis=-1).reshape(moves.shape)
+    if flip:
+        moves = moves[:, ::-1] * np.array([-1, 1, -1, 1], np.float32)
+    return np.ascontiguousarray(moves)

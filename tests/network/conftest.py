@@ -19,6 +19,7 @@ SMALL = FilmConfig(
     flow_filters=(4, 6, 8),
 )
 SMALL_BLEND = FilmConfig(**{**SMALL.__dict__, "head": "blend", "any_instant": True})
+SMALL_REFINED = FilmConfig(**{**SMALL_BLEND.__dict__, "refined": True, "flow_passes": (1, 2, 2)})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,7 +1,7 @@
 """What a configuration refuses, keeps, and says of the weights."""
 
 import json
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 from hypothesis import given, settings
@@ -18,6 +18,7 @@ def configurations(draw: st.DrawFn) -> FilmConfig:
     levels = draw(st.integers(2, 5))
     specialized = draw(st.integers(1, levels - 1))
     count = specialized + 1
+    head: Literal["rgb", "blend"] = draw(st.sampled_from(["rgb", "blend"]))
     return FilmConfig(
         pyramid_levels=levels,
         fusion_pyramid_levels=draw(st.integers(1, levels)),
@@ -26,8 +27,10 @@ def configurations(draw: st.DrawFn) -> FilmConfig:
         filters=draw(st.integers(1, 3)),
         flow_convs=tuple(draw(st.lists(st.integers(1, 2), min_size=count, max_size=count))),
         flow_filters=tuple(draw(st.lists(st.sampled_from([2, 4, 6]), min_size=count, max_size=count))),
-        head=draw(st.sampled_from(["rgb", "blend"])),
+        flow_passes=tuple(draw(st.sampled_from([[], [1] * count, [2] * count]))),
+        head=head,
         any_instant=draw(st.booleans()),
+        refined=head == "blend" and draw(st.booleans()),
     )
 
 
@@ -52,8 +55,12 @@ def configurations(draw: st.DrawFn) -> FilmConfig:
         ("flow_filters", (4, 4, 4, 4), "needs 3 entries"),
         ("flow_filters", (4, -4, 4), "at least 1"),
         ("flow_filters", (4, 3, 4), "even"),
+        ("flow_passes", (1, 1), "needs 3 entries"),
+        ("flow_passes", (1, 0, 1), "at least 1"),
         ("head", "hsv", "'rgb' or 'blend'"),
         ("any_instant", "yes", "true or false"),
+        ("refined", 1, "true or false"),
+        ("refined", True, "needs the blend head"),
     ],
 )
 def test_a_broken_invariant_is_refused_by_its_name(name: str, value: Any, complaint: str) -> None:
@@ -91,7 +98,16 @@ def test_the_published_network_has_the_released_number_of_weights_and_parameters
 
 
 def test_the_compact_network_has_under_a_million_parameters() -> None:
-    assert compact().count_params() == 770_952
+    assert compact().count_params() == 874_740
+
+
+def test_a_configuration_of_before_passes_and_corrections_means_neither() -> None:
+    values = SMALL.to_json()
+    del values["flow_passes"], values["refined"]
+    config = FilmConfig.from_json(values)
+    assert config == SMALL
+    assert [config.passes(level) for level in range(4)] == [1, 1, 1, 1]
+    assert not config.corrected_levels
 
 
 @settings(max_examples=15)
@@ -108,4 +124,4 @@ def test_a_pairs_activations_are_both_images_and_more(config: FilmConfig) -> Non
 
 def test_sizes_are_padded_to_the_coarsest_level() -> None:
     assert FilmConfig.published().multiple == 64
-    assert FilmConfig.compact().multiple == 32  # 2^(5−1), and twice that for half size
+    assert FilmConfig.compact().multiple == 64  # 2^(6−1), and twice that for half size

@@ -165,7 +165,7 @@ def check_compiled(function: Callable[..., tf.Tensor], *inputs: Floats) -> None:
 def test_the_blend_heads_cells_come_apart_into_full_size_planes() -> None:
     cells = noise(1, 3, 4, 32)
     parts = Fusion.split(tf.constant(cells))
-    assert [tuple(part.shape) for part in parts] == [(1, 6, 8, 1), (1, 6, 8, 3), (1, 6, 8, 2), (1, 6, 8, 2)]
+    assert [tuple(part.shape) for part in parts] == [(1, 6, 8, 1), (1, 6, 8, 3), (1, 6, 8, 4)]
     # Each pixel's 8 numbers lie together: those of the cell's upper right pixel are numbers 8 to 15.
     np.testing.assert_array_equal(tf.concat(parts, -1)[0, 2, 5], cells[0, 1, 2, 8:16])
 

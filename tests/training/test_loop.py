@@ -3,18 +3,21 @@
 import json
 import math
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
-from film.errors import OptionError, TrainingError, WeightsMismatch
+from film.errors import OptionError, TrainingError
 from film.network import FilmConfig, FilmNetwork
 from film.training.feed import draw
 from film.training.loop import Plan, Trainer
 from film.training.textures import load
+from film.weights import WeightSet
 
 from .conftest import TINY
 
@@ -33,6 +36,12 @@ class Clock:
 def plan(photographs: Path, **changes: Any) -> Plan:
     chosen = {"minutes": 2.0, "size": 32, "learning_rate": 1e-2, "validation": 6, "xla": False, "network": TINY}
     return Plan(textures=(photographs,), **{**chosen, **changes})
+
+
+def weight_set(
+    tensors: Mapping[str, NDArray[np.float32]], *, config: FilmConfig = TINY, training: Mapping[str, Any] | None = None
+) -> WeightSet:
+    return WeightSet.of("before", config, tensors=tensors, version="1", training=training or {})
 
 
 @pytest.fixture(scope="module")
@@ -109,7 +118,7 @@ def test_steps_that_are_not_finite_are_not_taken_and_end_the_run_when_there_are_
     photographs: Path, tmp_path: Path
 ) -> None:
     huge = {name: np.full(shape, 1e30, np.float32) for name, shape in TINY.weight_shapes().items()}
-    trainer = Trainer(plan(photographs, batch=1), tmp_path, start=huge, clock=Clock())
+    trainer = Trainer(plan(photographs, batch=1), tmp_path, start=weight_set(huge), clock=Clock())
     with pytest.raises(TrainingError, match=r"diverged at step 51.*a lower rate than 0\.01"):
         list(trainer.run())
     assert (trainer.progress.steps, trainer.progress.skipped) == (51, 51)
@@ -119,11 +128,38 @@ def test_steps_that_are_not_finite_are_not_taken_and_end_the_run_when_there_are_
 
 def test_a_run_begins_with_the_weights_it_is_given(photographs: Path, tmp_path: Path) -> None:
     weights = FilmNetwork(TINY).named_weights()
-    trainer = Trainer(plan(photographs), tmp_path, start=weights)
+    trainer = Trainer(plan(photographs), tmp_path, start=weight_set(weights))
     for found in (trainer.network.named_weights(), trainer.best):
         assert all(np.array_equal(found[name], weight) for name, weight in weights.items())
-    with pytest.raises(WeightsMismatch):
-        Trainer(plan(photographs), tmp_path, start={})
+
+
+def test_weights_without_corrections_start_a_network_with_them(photographs: Path, tmp_path: Path) -> None:
+    blend = replace(TINY, head="blend", any_instant=True)
+    weights = FilmNetwork(blend).named_weights()
+    trainer = Trainer(
+        plan(photographs, network=replace(blend, refined=True)), tmp_path, start=weight_set(weights, config=blend)
+    )
+    found = trainer.network.named_weights()
+    assert all(np.array_equal(found[name], weight) for name, weight in weights.items())
+    assert not found["fusion/1/motion_b/kernel"].any()  # says nothing yet
+
+
+def test_weights_of_another_network_can_not_be_started_with(photographs: Path, tmp_path: Path) -> None:
+    wider = replace(TINY, filters=6)
+    start = weight_set(FilmNetwork(wider).named_weights(), config=wider)
+    with pytest.raises(OptionError, match="'before' are of another network than the planned one"):
+        Trainer(plan(photographs), tmp_path, start=start)
+
+
+def test_what_a_run_started_from_is_told_even_after_it_was_gone_on_with(photographs: Path, tmp_path: Path) -> None:
+    start = weight_set(FilmNetwork(TINY).named_weights(), training={"start": None, "progress": {"steps": 3}})
+    trainer = Trainer(plan(photographs), tmp_path, start=start)
+    trainer.save()
+    again = Trainer(plan(photographs), tmp_path)
+    assert "start" not in again.provenance()
+    again.resume()
+    for run in (trainer, again):
+        assert run.provenance()["start"] == {"name": "before", "sha256": start.sha256, "training": start.training}
 
 
 def test_the_same_seed_begins_with_the_same_weights(photographs: Path, tmp_path: Path) -> None:
@@ -155,6 +191,8 @@ def test_a_still_scene_can_not_outweigh_all_others(photographs: Path, tmp_path: 
         ("learning_rate", 0.0, "learning_rate must be positive"),
         ("validation", 0, "validation must be positive"),
         ("warp_weight", -0.1, "warp_weight can't be -0.1"),
+        ("motion_weight", math.inf, "motion_weight can't be inf"),
+        ("square_weight", -1.0, "square_weight can't be -1.0"),
         ("seed", -1, "seed can't be -1"),
         ("average", 1.0, "average must be at least 0 and below 1"),
     ],

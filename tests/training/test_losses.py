@@ -5,12 +5,9 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from film.network import FilmNetwork
-from film.network.flow import FlowPyramid
-from film.network.model import Flows
-from film.training.losses import charbonnier, picture_loss, psnr, warp_loss
+from film.training.losses import charbonnier, motion_loss, picture_loss, psnr, square_loss
 
-from .conftest import TINY, texture
+from .conftest import texture
 
 
 def picture(seed: int) -> NDArray[np.float32]:
@@ -44,26 +41,30 @@ def test_a_loss_has_a_gradient_even_where_there_is_no_error() -> None:
     assert np.isfinite(tape.gradient(loss, image)).all()
 
 
-@pytest.mark.parametrize("instant", [0.5, 0.25])
-def test_flows_that_carry_both_pictures_to_the_truth_cost_next_to_nothing(instant: float) -> None:
-    wide = texture(3)[None, :32].astype(np.float32) / np.float32(255)
-    travel = 8  # pixels, which is whole at both levels, at both instants
-    start = 40 + int(travel * instant)
-    first, truth, second = wide[:, :, 40:88], wide[:, :, start : start + 48], wide[:, :, 48:96]
-    network = FilmNetwork(TINY)
-    pair = network.encode(first), network.encode(second)
+def test_the_root_of_squares_is_of_each_picture() -> None:
+    grey = np.full((2, 8, 8, 3), 0.5, np.float32)
+    made = grey + np.array([0.1, 0.3], np.float32)[:, None, None, None]
+    assert float(square_loss(made, grey)) == pytest.approx((0.1 + 0.3) / 2, abs=1e-4)
+    made[0, 0, 0] += 0.8  # three of 192 values: a mean of absolute errors would hardly notice
+    assert float(square_loss(made, grey)) == pytest.approx((np.sqrt(0.01 + (0.81 - 0.01) / 64) + 0.3) / 2, abs=1e-4)
 
-    def steady(pixels: float) -> FlowPyramid:
-        sizes = [(1, 32 >> level, 48 >> level, 1) for level in range(TINY.pyramid_levels)]
-        flows = [tf.concat([tf.fill(size, pixels / 2**level), tf.zeros(size)], -1) for level, size in enumerate(sizes)]
-        return FlowPyramid(flows, flows)
 
-    # The scene moves left by 8: what is at x in the first picture is at x − 8 in the second.
-    right = Flows(forward=steady(-float(travel)), backward=steady(float(travel)))
-    still = Flows(forward=steady(0.0), backward=steady(0.0))
-    cells, at = network.cells(truth), tf.constant([instant])
-    costs = [float(warp_loss(network, pair, flows, cells, at)) for flows in (right, still)]
-    assert costs[0] < costs[1] / 4  # only what comes in at the edges is left
+def steady(x: float, y: float, height: int, width: int) -> NDArray[np.float32]:
+    """Give one motion to the first image, and half of it backwards to the second."""
+    return np.broadcast_to(np.array([x, y, -x / 2, -y / 2], np.float32), (2, height, width, 4))
+
+
+def test_motion_that_is_true_at_every_level_costs_what_keeps_the_root_smooth() -> None:
+    truth = steady(8.0, -4.0, 16, 24)
+    levels = [steady(8.0 / 2**level, -4.0 / 2**level, 16 >> level, 24 >> level) for level in range(3)]
+    assert float(motion_loss(levels, truth, np.ones(2, np.float32))) == pytest.approx(0.1)
+
+
+def test_wrong_motion_costs_its_length_where_the_truth_is_known() -> None:
+    truth, still = steady(30.0, 40.0, 16, 24), np.zeros((2, 16, 24, 4), np.float32)
+    # 50 pixels to the first image and 25 to the second, in one of two examples.
+    assert float(motion_loss([still], truth, np.array([1, 0], np.float32))) == pytest.approx((50 + 25) / 4, abs=0.01)
+    assert float(motion_loss([still], truth, np.zeros(2, np.float32))) == 0.0
 
 
 def test_psnr_is_of_each_picture_and_of_what_can_be_shown() -> None:

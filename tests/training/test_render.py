@@ -1,12 +1,15 @@
 """Rendered triplets: the truth in the middle is true."""
 
+from typing import Any
+
 import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from film.errors import TrainingError
 from film.training.render import Renderer
-from film.training.scene import Layer, draw, translation, turn
+from film.training.scene import Layer, draw, motion, translation, turn
 from film.training.shapes import SHAPES, draw_shape
 from film.training.textures import Picture, Textures
 
@@ -40,6 +43,13 @@ class ClipsOnly(Renderer):
     """Cuts from clips alone."""
 
     REAL_SHARE = 1.0
+    FILMED_SHARE = 0.0
+
+
+class FilmedOnly(ClipsOnly):
+    """Films clips alone, with a camera that moves."""
+
+    FILMED_SHARE = 1.0
 
 
 def test_the_same_seed_gives_the_same_triplets_and_another_gives_others(textures: Textures) -> None:
@@ -50,6 +60,8 @@ def test_the_same_seed_gives_the_same_triplets_and_another_gives_others(textures
         assert one.instant == same.instant
         for frame, twin in zip(one[:3], same[:3], strict=True):
             np.testing.assert_array_equal(frame, twin)
+        if one.motion is not None:
+            np.testing.assert_array_equal(one.motion, same.motion)
         differing += not np.array_equal(one.middle, different.middle)
     assert differing == 20
 
@@ -113,6 +125,71 @@ def test_a_layer_that_bends_is_straight_at_the_middle_and_bent_the_opposite_way_
         np.testing.assert_allclose(draw([layer], SIZE, time), columns + shift, atol=0.01)
 
 
+def carried(frame: NDArray[Any], moves: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Read a frame where a motion points."""
+    rows, columns = np.mgrid[: frame.shape[0], : frame.shape[1]].astype(np.float32)
+    found = cv2.remap(frame.astype(np.float32), columns + moves[..., 0], rows + moves[..., 1], cv2.INTER_LINEAR)
+    return np.asarray(found, np.float32)
+
+
+@pytest.mark.parametrize("instant", [0.5, 0.2])
+@pytest.mark.parametrize("bent", [False, True])
+def test_the_motion_of_a_layer_carries_both_frames_to_the_instant(instant: float, bent: bool) -> None:
+    x, y = np.meshgrid(np.arange(300), np.arange(300))
+    smooth = np.stack([128 + 100 * np.sin(x / 9), 128 + 100 * np.sin(y / 7), 128 + 80 * np.cos((x + y) / 11)], -1)
+    bend = cv2.resize(np.random.default_rng(1).normal(0, 3, (4, 4, 2)), (SIZE, SIZE), interpolation=cv2.INTER_CUBIC)
+    layer = Layer(
+        smooth.astype(np.uint8),
+        translation(np.array([90.0, 80.0])) @ turn(0.3, 1.2),
+        velocity=np.array([4.0, -3.0]),
+        turn=0.2,
+        growth=0.1,
+        bend=bend.astype(np.float32) if bent else None,
+    )
+    there = draw([layer], SIZE, instant)
+    for end in (0.0, 1.0):
+        moves = motion([layer], SIZE, instant, end)
+        assert np.abs(moves).max() > 1
+        inside = slice(12, -12), slice(12, -12)
+        assert np.abs(carried(draw([layer], SIZE, end), moves) - there)[inside].max() < 6
+
+
+def test_what_a_mask_covers_moves_as_its_own_layer() -> None:
+    mask = np.zeros((SIZE, SIZE), np.uint8)
+    mask[20:28, 20:28] = 255
+    place = translation(np.array([80.0, 80.0]))
+    layers = [
+        Layer(texture(1), place, velocity=np.array([-2.0, 0.0])),
+        Layer(texture(2), place, velocity=np.array([10.0, 6.0]), mask=mask),
+    ]
+    moves = motion(layers, SIZE, 0.5, 1.0)
+    expected = np.broadcast_to(np.array([-1.0, 0.0]), (SIZE, SIZE, 2)).copy()
+    expected[20:28, 20:28] = 5.0, 3.0
+    np.testing.assert_allclose(moves, expected, atol=1e-4)
+
+
+def test_a_triplets_motion_is_mirrored_turned_and_reversed_with_its_pictures(textures: Textures) -> None:
+    renderer = Renderer(Textures(textures.photographs, []), size=SIZE, seed=0)
+    better = 0
+    for _ in range(40):
+        first, middle, second, _, moves = renderer.triplet()
+        assert moves is not None
+        assert moves.shape == (SIZE, SIZE, 4)
+        assert moves.dtype == np.float32
+        for frame, way in ((first, moves[..., :2]), (second, moves[..., 2:])):
+            off, still = (np.median(np.abs(found - middle)) for found in (carried(frame, way), frame.astype(float)))
+            better += off < still or off <= 1  # some hardly move, and some are noisy
+    assert better >= 76  # of 80; half would be right by chance of what was drawn, turned the wrong way
+
+
+def test_a_filmed_clip_moves_even_where_the_clip_stands_still() -> None:
+    still = [texture(5)] * 12
+    triplets = [FilmedOnly(Textures([], [still]), size=SIZE, seed=seed).triplet() for seed in range(10)]
+    moved = [float(np.abs(triplet.first.astype(int) - triplet.second).mean()) for triplet in triplets]
+    assert np.median(moved) > 2
+    assert all(triplet.motion is None for triplet in triplets)
+
+
 def test_every_kind_of_shape_is_drawn_somewhere() -> None:
     assert sum(share for share, _ in SHAPES.values()) == pytest.approx(1.0)
     random = np.random.default_rng(0)
@@ -127,7 +204,7 @@ def test_neighbours_cut_from_a_clip_lie_at_the_instant_that_they_say(textures: T
     renderer = ClipsOnly(textures, size=SIZE, seed=0)
     spans = set()
     for _ in range(60):
-        first, middle, second, instant = renderer.triplet()
+        first, middle, second, instant, _ = renderer.triplet()
         # All pixels get brighter alike, so the middle's share of the way is its instant; the exchanged come down.
         whole, part = second.astype(int) - first, middle.astype(int) - first
         assert abs(whole.mean()) >= 8

@@ -25,7 +25,7 @@ def test_training_writes_weights_that_say_how_they_came_about(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "run"
-    short = ("--textures", photographs, "--minutes", "1e-4", "--size", "32", "--batch", "1", "--no-xla")
+    short = ("--textures", photographs, "--minutes", "1e-4", "--size", "64", "--batch", "1", "--no-xla")
     assert run(*short, "--run", folder, "--name", "mine", "--seed", "7") == 0
     file = folder / "weights.safetensors"
     assert capsys.readouterr().out == f"{file}\n"
@@ -51,5 +51,5 @@ def test_training_from_weights_of_another_network_is_refused(photographs: Path, 
     file = tmp_path / "tiny.safetensors"
     tensors = FilmNetwork(TINY).named_weights()
     weights.save(file, weights.WeightSet.of("tiny", TINY, tensors=tensors, version="1", training={}))
-    with pytest.raises(OptionError, match="of another network than the compact one"):
+    with pytest.raises(OptionError, match="of another network than the planned one"):
         run("--textures", photographs, "--minutes", "1", "--run", tmp_path, "--start", str(file))
