@@ -40,6 +40,7 @@ modal-local: setup  ## Deploy modal_app.py on a control plane on this machine; p
 test: setup  ## Run every test, and measure what they cover
 	@rm -f .coverage .coverage.*
 	@$(PY) -m coverage run -m pytest --numprocesses 2 --dist loadfile
+	@$(PY) -m tests.coverage_files
 	@$(PY) -m coverage combine --quiet
 	@$(PY) -m coverage report
 
