@@ -33,7 +33,11 @@ def test_keys_are_listed_by_account_in_the_order_of_the_setting() -> None:
     assert len({key.key_id for key in keys.keys(None)}) == 3
 
 
-@pytest.mark.parametrize("setting", ["", "ann", f":{FIRST}", "ann:", f"ann:{FIRST[:-1]}", f"ann:{FIRST},bob"])
+@pytest.mark.parametrize(
+    "setting",
+    ["", "ann", f":{FIRST}", "ann:", f"ann:{FIRST[:-1]}", f"ann:{FIRST},bob"],
+    ids=["nothing", "no key", "no name", "empty key", "short key", "second without key"],
+)
 def test_a_setting_that_is_no_list_of_keys_is_refused_without_repeating_one(setting: str) -> None:
     with pytest.raises(ValueError, match=r"pair \d .*NAME:KEY") as refused:
         TeamKeys(setting, SECRET)
