@@ -130,7 +130,7 @@ class Orders:
         return Job(order=order)
 
     def find(self, caller: Caller, job_id: str) -> Job:
-        """Give a job of the caller's account.
+        """Give a job of the caller's account; where it has ended, its credits are settled.
 
         Raises:
             RequestNotFound: If it is unknown, expired, or somebody else's.
@@ -138,6 +138,10 @@ class Orders:
         job = self._jobs.get(job_id)
         if job is None or job.order.account_id != caller.account_id or self.has_expired(job):
             raise RequestNotFound(job_id)
+        if job.outcome is not None:
+            # The worker that ended it may not have come to this yet, and who is told of the end may
+            # look at the balance, or order again with what came back.
+            self._runs.pay(job)
         return job
 
     def has_expired(self, job: Job) -> bool:

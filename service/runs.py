@@ -140,11 +140,15 @@ class Runs:
 
     def settle(self, job: Job) -> None:
         """Do what follows from a job's end; doing it again changes nothing."""
+        self.pay(job)
+        self._artifacts.remove(f"sources/{job.job_id}")
+
+    def pay(self, job: Job) -> None:
+        """Close an ended job's hold; doing it again changes nothing."""
         outcome = job.outcome
-        assert outcome is not None, "only what has ended is settled"
+        assert outcome is not None, "only what has ended is paid"
         frames = outcome.result.frames if outcome.result else 0
         self._ledger.close(job.job_id, spent=outcome.cost, frames=frames, completed=outcome.result is not None)
-        self._artifacts.remove(f"sources/{job.job_id}")
 
     def _discard(self, outcome: Outcome) -> None:
         if outcome.result is not None:

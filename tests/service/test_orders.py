@@ -15,7 +15,7 @@ from service.errors import (
     RequestNotFound,
     TooManyJobs,
 )
-from service.jobs import Order, State
+from service.jobs import Order, Outcome, State
 from tests.service.fakes import Clock, MemoryDispatcher, MemoryJobs
 from tests.service.house import KEEP, House, in_memory
 from tests.service.samples import OPTIONS
@@ -178,6 +178,20 @@ def test_what_has_ended_cannot_be_cancelled(house: House) -> None:
         house.orders.cancel(caller, job.job_id)
     assert house.orders.find(caller, job.job_id).state is State.COMPLETED
     assert house.orders.balance(caller) == 4
+
+
+def test_who_is_told_of_an_end_finds_its_credits_settled(tmp_path: Path, clock: Clock) -> None:
+    house = replace(in_memory(tmp_path, clock), jobs_per_key=1)
+    caller = house.caller(credits="5")
+    job = house.submit(caller)
+    mine = house.take()
+    house.runs.price(mine, Decimal(3))
+    # As a worker leaves it that has written the end and not settled yet.
+    house.jobs.end(job.job_id, Outcome(ended_at=clock(), result=house.put_result(mine), cost=Decimal(2)))
+    assert house.orders.balance(caller) == 2
+    assert house.orders.find(caller, job.job_id).state is State.COMPLETED
+    assert house.orders.balance(caller) == 3
+    house.submit(caller)
 
 
 def test_queued_jobs_are_told_how_many_wait_before_them(house: House) -> None:

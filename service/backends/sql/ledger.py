@@ -86,6 +86,9 @@ class SqlLedger:
 
     def close(self, job_id: str, *, spent: Decimal, frames: int = 0, completed: bool = False) -> bool:
         """Close a hold: `spent` of it is gone, the rest spendable again; False where it was closed already."""
+        with self._database.read() as connection:  # a closed hold never opens again: nobody needs to wait for a lock
+            if connection.execute(sa.select(holds.c.job_id).where(holds.c.job_id == job_id)).first() is None:
+                return False
         with self._database.write() as connection:
             account, hold = _lock_hold(connection, job_id)
             if hold is None:
