@@ -80,6 +80,7 @@ FILM_PACKAGES = (
 )
 NETWORK_PACKAGES = (
     "keras==3.15.1",
+    "opencv-python-headless==5.0.0.93",
     "tensorflow[and-cuda]==2.21.0",
 )
 

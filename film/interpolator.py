@@ -8,7 +8,7 @@ it, a pair's flows serve all instants between.
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from functools import lru_cache, partial
+from functools import lru_cache
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from film.errors import MemoryBudgetError, OptionError
 from film.network import Encoded, FilmNetwork, Flows
+from film.network.compiling import compiled
 from film.network.flow import FlowPyramid
 from film.schedule import Step, schedule
 from film.tiles import TileGrid, plan_tiles
@@ -72,7 +73,8 @@ class Interpolator:
                 already, or `None` for the best set there is on this machine.
             memory_bytes: What the network may use besides its weights; larger frames are cut into tiles.
             mixed_precision: Convolve in float16; for GPUs.
-            xla: Compile the network; every new frame size then costs some seconds first.
+            xla: Compile the whole network, for GPUs; every new frame size then costs some seconds first. On a
+                processor it is faster without: the parts that gain by it are always compiled.
 
         Raises:
             UnknownModel: If there is no weight set of that name, or no such file.
@@ -88,12 +90,11 @@ class Interpolator:
         self.memory_bytes = memory_bytes
         self._network = FilmNetwork(weights.config, mixed_precision=mixed_precision)
         self._network.set_named_weights(weights.tensors)
-        # Traced anew for the first two sizes, then once for all.
-        compiled = partial(tf.function, jit_compile=xla, reduce_retracing=True)
-        self._encode = compiled(self._encode_pixels)
-        self._encode_made = compiled(self._network.encode)
-        self._flows = compiled(self._find_flows)
-        self._render = compiled(self._render_instant)
+        self._encode = compiled(self._encode_pixels, whole=xla)
+        self._encode_made = compiled(self._network.encode, whole=xla)
+        self._search = compiled(self._network.search, whole=False)
+        self._flows = compiled(self._find_flows, whole=xla)
+        self._render = compiled(self._render_instant, whole=xla)
         self._known: list[_Known] = []
         # The same size and instants give the same grid; a clip has one, a folder of pictures a few.
         self._grid = lru_cache(maxsize=8)(self._plan_grid)
@@ -167,7 +168,8 @@ class Interpolator:
         for step in steps:
             if pair != (step.left, step.right):
                 pair = step.left, step.right
-                flows = self._flows(known[step.left], known[step.right])
+                ends = known[step.left], known[step.right]
+                flows = self._flows(*ends, self._search(*ends))
             instant = tf.constant([float(step.relative_instant)], tf.float32)
             depth = tf.uint16 if dtype == np.uint16 else tf.uint8
             pixels, image = self._render(known[step.left], known[step.right], flows, instant, depth)
@@ -214,8 +216,8 @@ class Interpolator:
     def _encode_pixels(self, pixels: tf.Tensor) -> Encoded:
         return self._network.encode(tf.cast(pixels, tf.float32) / float(pixels.dtype.max))
 
-    def _find_flows(self, first: Encoded, second: Encoded) -> Flows:
-        flows = self._network.flows(first, second)
+    def _find_flows(self, first: Encoded, second: Encoded, found: tf.Tensor | None) -> Flows:
+        flows = self._network.flows(first, second, found)
         fused = self.config.fusion_pyramid_levels  # coarser levels and residuals have served their purpose
         return Flows(*(FlowPyramid(way.flows[:fused], []) for way in flows))
 

@@ -37,7 +37,6 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--average", type=float, default=0.999, help="what a step leaves of the weights' average")
     parser.add_argument("--validation", type=int, default=48, help="triplets to validate on every minute")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--no-xla", dest="xla", action="store_false", help="don't compile: slower steps, sooner")
     parser.set_defaults(run=_train)
 
 
@@ -59,7 +58,6 @@ def _train(arguments: argparse.Namespace) -> int:
         average=arguments.average,
         validation=arguments.validation,
         seed=arguments.seed,
-        xla=arguments.xla,
     )
     trainer = Trainer(plan, arguments.directory, start=weights.find(arguments.start) if arguments.start else None)
     if arguments.resume:

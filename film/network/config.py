@@ -21,6 +21,8 @@ _BLEND_HEAD = 1 + _RGB + 2 * _FLOW
 _PHASES = 4  # the pixels of one 2×2 cell
 _CORRECTION_FILTERS = 32
 _HEAD_CONVOLUTION_SIZE = 3
+# OpenCV's search takes no image that is smaller (`DISOpticalFlow::calc`).
+_SMALLEST_SEARCHED_SIDE = 12
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +51,8 @@ class FilmConfig:
             are used on that of the instant, which is wrong wherever motion isn't smooth; the
             decoder is the first to see both images where the new one is to be. Needs the
             blend head, which already corrects the finest flows so.
+        searched_levels: The finest levels at which what the estimator found competes with what `film.search`
+            did, and with no motion at all; each pixel keeps the one that matches best around it. Needs no weights.
     """
 
     pyramid_levels: int
@@ -62,6 +66,7 @@ class FilmConfig:
     head: Head = "rgb"
     any_instant: bool = False
     refined: bool = False
+    searched_levels: int = 0
 
     def __post_init__(self) -> None:
         """Check the invariants.
@@ -86,6 +91,7 @@ class FilmConfig:
         for name in ("any_instant", "refined"):
             if not isinstance(getattr(self, name), bool):
                 raise OptionError(f"{name} must be true or false, not {getattr(self, name)!r}")
+        self._check_search()
         if self.refined and self.head != "blend":
             raise OptionError("refined needs the blend head, which starts as a plain blend by the flows it is given")
 
@@ -105,6 +111,19 @@ class FilmConfig:
             raise OptionError(
                 f"sub_levels ({self.sub_levels}) can't exceed specialized_levels + 1 "
                 f"({self.specialized_levels + 1}): all levels of the shared predictor need the same channels"
+            )
+
+    def _check_search(self) -> None:
+        if self.searched_levels != 0 and not _is_size(self.searched_levels):
+            raise OptionError(f"searched_levels must be a whole number of at least 0, not {self.searched_levels!r}")
+        if self.searched_levels > self.pyramid_levels:
+            raise OptionError(
+                f"searched_levels ({self.searched_levels}) can't exceed pyramid_levels ({self.pyramid_levels})"
+            )
+        if self.searched_levels and self.multiple < _SMALLEST_SEARCHED_SIDE:
+            raise OptionError(
+                f"searched_levels needs images of at least {_SMALLEST_SEARCHED_SIDE} pixels, and these sizes allow for "
+                f"{self.multiple}: take more pyramid_levels"
             )
 
     def _check_predictors(self, name: str) -> None:
@@ -145,6 +164,7 @@ class FilmConfig:
             any_instant=True,
             flow_passes=(1, 1, 2, 2),
             refined=True,
+            searched_levels=2,
         )
 
     @classmethod
@@ -216,9 +236,15 @@ class FilmConfig:
 
     @property
     def activations_per_pixel(self) -> float:
-        """Count the floats per full-size pixel that one pair keeps: both images' pyramids, and the aligned levels."""
+        """Count the floats per full-size pixel that one pair keeps: both pyramids, what is aligned and searched for."""
         aligned = sum(self.aligned_channels(level) / 4**level for level in range(self.fusion_pyramid_levels))
-        return 2 * self.encoded_per_pixel + float(aligned / self.cell**2)
+        return 2 * self.encoded_per_pixel + float(aligned / self.cell**2) + self._searched_per_pixel
+
+    @property
+    def _searched_per_pixel(self) -> float:
+        """Count the floats per full-size pixel of the flows searched for, both ways: of full size and halved."""
+        sizes = range(self.searched_levels + self.cell - 1 if self.searched_levels else 0)
+        return float(2 * _FLOW * sum(1 / 4**size for size in sizes))
 
     def weight_shapes(self) -> dict[str, tuple[int, ...]]:
         """Name every weight and its shape, in the order in which the released checkpoints hold them.

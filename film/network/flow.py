@@ -6,14 +6,22 @@ from typing import Any, NamedTuple
 import keras
 import tensorflow as tf
 
+from film.network.compiling import fused
 from film.network.config import FilmConfig
 from film.network.layers import convolution
 from film.network.pyramid import upsample_bilinear, warp
 
-__all__ = ["FlowEstimator", "FlowPyramid"]
+__all__ = ["FlowEstimator", "FlowPyramid", "Rivals", "closest"]
 
 # The first flows are all but zero, so that training starts from the plain blend.
 _INITIAL_FLOW_SCALE = 1e-4
+
+# Two boxes of this many pixels, one after the other, are the window that a match is judged by.
+_WINDOW = 7
+# What the others' mismatches count beside that of the estimator's flow.
+_RIVALS_SHARE = 0.9
+# Of [0, 1]: mismatches well below this don't count.
+_MATCH_EPSILON = 1e-2
 
 
 class FlowPyramid(NamedTuple):
@@ -23,6 +31,14 @@ class FlowPyramid(NamedTuple):
     residuals: list[tf.Tensor]  # what each level added to the one below it
 
 
+class Rivals(NamedTuple):
+    """What the estimator's flow has to compete with, at the finest levels; finest first."""
+
+    first: Sequence[tf.Tensor]  # what matches are judged by, `(B, h, w, C)`: the image on whose grid the flow lies
+    second: Sequence[tf.Tensor]  # the image that it reads
+    flows: Sequence[tf.Tensor]  # another flow of each of these levels, `(B, h, w, 2)`
+
+
 class FlowEstimator(keras.layers.Layer):  # type: ignore[misc]
     """Residual flow over a feature pyramid (FILM section 3.2).
 
@@ -30,7 +46,8 @@ class FlowEstimator(keras.layers.Layer):  # type: ignore[misc]
     it was handed, warps the second image's features by it, and predicts only what is still
     missing. All levels from `specialized_levels` on share one predictor: features look alike
     at every scale, so what was learnt of small motion at fine levels serves large motion at
-    coarse ones. Where the configuration says so, a level is gone over more than once.
+    coarse ones. Where the configuration says so, a level is gone over more than once, and at the
+    finest levels its flow competes with one that was found otherwise.
     """
 
     def __init__(self, config: FilmConfig, **options: Any) -> None:
@@ -51,12 +68,15 @@ class FlowEstimator(keras.layers.Layer):  # type: ignore[misc]
             self.predictors.append(layers)
         self.built = True
 
-    def call(self, first: Sequence[tf.Tensor], second: Sequence[tf.Tensor]) -> FlowPyramid:
+    def call(
+        self, first: Sequence[tf.Tensor], second: Sequence[tf.Tensor], rivals: Rivals | None = None
+    ) -> FlowPyramid:
         """Find the flow that carries the grid of `first` to the matching places in `second`.
 
         Args:
             first: Feature pyramid of the image on whose grid the flow lies.
             second: Feature pyramid of the image that the flow reads.
+            rivals: What was found otherwise, as many levels as `config.searched_levels`; `None` for nothing.
         """
         flows: list[tf.Tensor] = []
         residuals: list[tf.Tensor] = []
@@ -68,6 +88,9 @@ class FlowEstimator(keras.layers.Layer):  # type: ignore[misc]
                     flow = self._predict(level, first[level], second[level])
                 else:
                     flow += self._predict(level, first[level], warp(second[level], flow))
+            if rivals is not None and level < len(rivals.flows):
+                others = [rivals.flows[level], tf.zeros_like(flow)]
+                flow = closest(rivals.first[level], rivals.second[level], flow, others)
             flows.insert(0, flow)
             residuals.insert(0, flow if handed is None else flow - handed)
         return FlowPyramid(flows, residuals)
@@ -87,3 +110,33 @@ class FlowEstimator(keras.layers.Layer):  # type: ignore[misc]
     def from_config(cls, config: dict[str, Any]) -> "FlowEstimator":
         """Make a layer from what `get_config` gave."""
         return cls(**{**config, "config": FilmConfig.from_json(config["config"])})
+
+
+@fused
+def closest(first: tf.Tensor, second: tf.Tensor, flow: tf.Tensor, others: Sequence[tf.Tensor]) -> tf.Tensor:
+    """Choose among flows, pixel by pixel, the one by which two images match best around it.
+
+    Args:
+        first: `(B, H, W, C)`, the image on whose grid the flows lie.
+        second: The image that they read, the same shape.
+        flow: `(B, H, W, 2)` float32.
+        others: More of that shape.
+    """
+    mismatches = _window_means(tf.concat([_mismatch(first, second, found) for found in (flow, *others)], axis=-1))
+    scales = tf.constant([1.0, *(_RIVALS_SHARE for _ in others)])
+    chosen = tf.argmin(mismatches * scales, axis=-1)[..., None]
+    for index, other in enumerate(others, start=1):
+        flow = tf.where(chosen == index, other, flow)
+    return flow
+
+
+def _mismatch(first: tf.Tensor, second: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
+    difference = tf.cast(first - warp(second, tf.stop_gradient(flow)), tf.float32)
+    return tf.reduce_mean(tf.sqrt(tf.square(difference) + _MATCH_EPSILON**2), axis=-1, keepdims=True)
+
+
+def _window_means(values: tf.Tensor) -> tf.Tensor:
+    for _ in range(2):
+        for window in ((_WINDOW, 1), (1, _WINDOW)):
+            values = tf.nn.avg_pool2d(values, ksize=window, strides=1, padding="SAME")
+    return values

@@ -9,15 +9,18 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from film.errors import WeightsMismatch
+from film.network.compiling import fused
 from film.network.config import FilmConfig
 from film.network.features import FeatureExtractor
-from film.network.flow import FlowEstimator, FlowPyramid
+from film.network.flow import FlowEstimator, FlowPyramid, Rivals
 from film.network.fusion import Fusion
-from film.network.pyramid import image_pyramid, upsample_bilinear, warp
+from film.network.pyramid import flow_pyramid, image_pyramid, upsample_bilinear, warp
+from film.search import inverse_search
 
 __all__ = ["Encoded", "FilmNetwork", "Flows", "Made", "compact", "published"]
 
 _HALF_SIZE_CELL = 2
+_LUMA = (0.299, 0.587, 0.114)  # of red, green and blue
 
 
 class Encoded(NamedTuple):
@@ -84,15 +87,45 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
             levels = [tf.nn.space_to_depth(level, self.config.cell) for level in levels]
         return [tf.cast(level, tf.float16) for level in levels] if self.mixed_precision else levels
 
-    def flows(self, first: Encoded, second: Encoded) -> Flows:
-        """Find the motion between two images, both ways."""
+    def search(self, first: Encoded, second: Encoded) -> tf.Tensor | None:
+        """Find the motion between two images by `film.search`, which runs on the processor and can't be compiled.
+
+        Returns:
+            `(2B, H, W, 2)` float32 as `inverse_search` gives it; `None` if the configuration has no use for it.
+        """
+        if not self.config.searched_levels:
+            return None
+        found = tf.numpy_function(inverse_search, [_luma(first.image), _luma(second.image)], tf.float32)
+        batch, height, width, _ = first.image.shape
+        return tf.ensure_shape(found, (None if batch is None else 2 * batch, height, width, 2))
+
+    def flows(self, first: Encoded, second: Encoded, found: tf.Tensor | None = None) -> Flows:
+        """Find the motion between two images, both ways.
+
+        Args:
+            first: One image.
+            second: The other.
+            found: What `search` gave; left out, it is asked.
+        """
+        if found is None:
+            found = self.search(first, second)
         # Both directions as one batch: the coarse levels are too small to keep a processor busy alone.
         ahead = [tf.concat(pair, axis=0) for pair in zip(first.features, second.features, strict=True)]
         back = [tf.concat(pair, axis=0) for pair in zip(second.features, first.features, strict=True)]
-        both = self.estimator(ahead, back)
+        both = self.estimator(ahead, back, rivals=self._rivals(first, second, found))
         halves = [[tf.split(level, 2, axis=0) for level in levels] for levels in both]
         forward, backward = (FlowPyramid(*([level[way] for level in levels] for levels in halves)) for way in (0, 1))
         return Flows(forward, backward)
+
+    def _rivals(self, first: Encoded, second: Encoded, found: tf.Tensor | None) -> Rivals | None:
+        if found is None or not self.config.searched_levels:
+            return None
+        levels = self.config.searched_levels
+        ends = list(zip(first.cells[:levels], second.cells[:levels], strict=True))
+        flows = flow_pyramid(found, levels + self.config.cell - 1)[self.config.cell - 1 :]
+        return Rivals(
+            [tf.concat(pair, axis=0) for pair in ends], [tf.concat(pair[::-1], axis=0) for pair in ends], flows
+        )
 
     def render(self, first: Encoded, second: Encoded, flows: Flows, instant: tf.Tensor) -> dict[str, tf.Tensor]:
         """Make the image at `instant`, `(B,)` float32 in (0, 1), between two images.
@@ -130,14 +163,7 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
             x0_warped = tf.cast(aligned[..., :channels], tf.float32)
             x1_warped = tf.cast(aligned[..., offset : offset + channels], tf.float32)
             return Made(decoded, x0_warped, x1_warped, motions)
-        parts = Fusion.split(decoded)
-        motion = upsample_bilinear(_HALF_SIZE_CELL * motions[0]) + parts.correction
-        to_first, to_second = tf.split(motion, 2, axis=-1)
-        x0_warped, x1_warped = warp(first.image, to_first), warp(second.image, to_second)
-        # Where the head has no opinion, the nearer image counts for more: with a logit of 0 this is
-        # (1 − t)·first + t·second.
-        share = tf.sigmoid(parts.logit + tf.math.log(1.0 - instant) - tf.math.log(instant))
-        image = share * x0_warped + (1.0 - share) * x1_warped + parts.residual
+        image, x0_warped, x1_warped, motion = _blend(decoded, motions[0], first.image, second.image, instant)
         return Made(image, x0_warped, x1_warped, [motion, *motions])
 
     def _align(self, first: Encoded, second: Encoded, level: int, motion: tf.Tensor) -> tf.Tensor:
@@ -198,6 +224,28 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
         """Make a network, with fresh weights, from what `get_config` gave."""
         del custom_objects
         return cls(**{**config, "config": FilmConfig.from_json(config["config"])})
+
+
+@fused
+def _luma(image: tf.Tensor) -> tf.Tensor:
+    """Weigh the colours as Rec. 601 does: `(B, H, W, 3)` in [0, 1] to `(B, H, W)` uint8."""
+    weighted = tf.reduce_sum(tf.clip_by_value(image, 0.0, 1.0) * tf.constant(_LUMA), axis=-1)
+    return tf.cast(tf.round(weighted * float(tf.uint8.max)), tf.uint8)
+
+
+@fused
+def _blend(
+    decoded: tf.Tensor, motion: tf.Tensor, first: tf.Tensor, second: tf.Tensor, instant: tf.Tensor
+) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
+    """Make the image of what the blend head says; give it, both images moved to it, and what moved them."""
+    parts = Fusion.split(decoded)
+    motion = upsample_bilinear(_HALF_SIZE_CELL * motion) + parts.correction
+    to_first, to_second = tf.split(motion, 2, axis=-1)
+    x0_warped, x1_warped = warp(first, to_first), warp(second, to_second)
+    # Where the head has no opinion, the nearer image counts for more: with a logit of 0 this is
+    # (1 − t)·first + t·second.
+    share = tf.sigmoid(parts.logit + tf.math.log(1.0 - instant) - tf.math.log(instant))
+    return share * x0_warped + (1.0 - share) * x1_warped + parts.residual, x0_warped, x1_warped, motion
 
 
 def published(*, mixed_precision: bool = False) -> FilmNetwork:

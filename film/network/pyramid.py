@@ -7,7 +7,9 @@ device, which it doesn't for TensorFlow's own nearest-neighbour resize.
 
 import tensorflow as tf
 
-__all__ = ["image_pyramid", "pool", "upsample_bilinear", "upsample_nearest", "warp"]
+from film.network.compiling import fused
+
+__all__ = ["flow_pyramid", "image_pyramid", "pool", "upsample_bilinear", "upsample_nearest", "warp"]
 
 
 def pool(image: tf.Tensor) -> tf.Tensor:
@@ -23,6 +25,14 @@ def image_pyramid(image: tf.Tensor, levels: int) -> list[tf.Tensor]:
     return pyramid
 
 
+def flow_pyramid(flow: tf.Tensor, levels: int) -> list[tf.Tensor]:
+    """Give `flow`, `(B, H, W, 2)` in pixels, and its `levels` − 1 successive halvings, in pixels of each."""
+    pyramid = [flow]
+    while len(pyramid) < levels:
+        pyramid.append(pool(pyramid[-1]) / 2.0)
+    return pyramid
+
+
 def upsample_nearest(image: tf.Tensor) -> tf.Tensor:
     """Double `(B, H, W, C)` along both axes by repeating every pixel."""
     batch, height, width, channels = _sizes(image)
@@ -30,6 +40,7 @@ def upsample_nearest(image: tf.Tensor) -> tf.Tensor:
     return tf.reshape(tf.tile(cells, (1, 1, 2, 1, 2, 1)), (batch, 2 * height, 2 * width, channels))
 
 
+@fused
 def upsample_bilinear(image: tf.Tensor) -> tf.Tensor:
     """Double `(B, H, W, C)` along both axes bilinearly.
 
@@ -58,6 +69,7 @@ def _double(image: tf.Tensor, axis: int) -> tf.Tensor:
     return tf.reshape(pairs, doubled)
 
 
+@fused
 def warp(image: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
     """Read `image` where `flow` points: out[y, x] = image[y + dy, x + dx], bilinearly.
 

@@ -1,6 +1,3 @@
-"""Training of the compact network: what to learn from, how, and the loop.
-
-Everything here needs the extra `train` (OpenCV) besides TensorFlow.
-"""
+"""Training of the compact network: what to learn from, how, and the loop."""
 
 __all__: list[str] = []

@@ -12,8 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from film.errors import TrainingError
+from film.search import inverse_search
 from film.training.render import Renderer
-from film.training.textures import Textures, load
+from film.training.textures import Picture, Textures, load
 
 __all__ = ["Batch", "Feed", "draw"]
 
@@ -28,12 +29,15 @@ class Batch(NamedTuple):
 
     `frames`: `(B, 3, S, S, 3)` uint8: first, middle, second. `instants`: `(B,)` float32 in (0, 1). `motions`:
     `(B, S, S, 4)` float16 as in `Triplet`, pixels; all zero where `known`, `(B,)` float32, is 0 rather than 1.
+    `found`: what `film.search` finds between the first and second frames, `(2B, S, S, 2)` float16: it can't be part of
+    a compiled step, and costs the processes that render less than the one that learns.
     """
 
     frames: NDArray[np.uint8]
     instants: NDArray[np.float32]
     motions: NDArray[np.float16]
     known: NDArray[np.float32]
+    found: NDArray[np.float16]
 
 
 def draw(textures: Textures, *, size: int, batch: int, seed: int) -> Iterator[Batch]:
@@ -42,14 +46,23 @@ def draw(textures: Textures, *, size: int, batch: int, seed: int) -> Iterator[Ba
     unknown = np.zeros((size, size, 4), np.float32)
     while True:
         triplets = [renderer.triplet() for _ in range(batch)]
+        frames = np.stack([np.stack(triplet[:3]) for triplet in triplets])
+        first, second = (np.stack([_luma(triplet[end]) for triplet in triplets]) for end in (0, 2))
         yield Batch(
-            np.stack([np.stack(triplet[:3]) for triplet in triplets]),
+            frames,
             np.array([triplet.instant for triplet in triplets], np.float32),
             np.stack([unknown if triplet.motion is None else triplet.motion for triplet in triplets]).astype(
                 np.float16
             ),
             np.array([triplet.motion is not None for triplet in triplets], np.float32),
+            inverse_search(first, second).astype(np.float16),
         )
+
+
+def _luma(frame: Picture) -> NDArray[np.uint8]:
+    import cv2
+
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 class Feed:

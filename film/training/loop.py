@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 
 from film.errors import OptionError, TrainingError, WeightsMismatch
 from film.network import FilmConfig, FilmNetwork
+from film.network.compiling import compiled
 from film.training.checkpoints import Checkpoint, Progress
 from film.training.feed import Batch, Feed, draw
 from film.training.losses import motion_loss, picture_loss, psnr, square_loss
@@ -84,9 +85,9 @@ class Trainer:
         self._average.set_named_weights(self.network.named_weights())
         self._best = self.network.named_weights()
         self._skipped_in_a_row = 0
-        self._gradients = tf.function(self._find_gradients, jit_compile=plan.xla)
-        self._apply = tf.function(self._take_step)
-        self._render = tf.function(self._middle, jit_compile=plan.xla)
+        self._gradients = compiled(self._find_gradients, whole=False)
+        self._apply = compiled(self._take_step, whole=False)
+        self._render = compiled(self._middle, whole=False)
 
     @property
     def state_path(self) -> Path:
@@ -211,11 +212,7 @@ class Trainer:
 
     def validate(self, examples: list[Batch]) -> float:
         """Give the averaged weights' mean PSNR over `examples`, dB; no single one counts for more than 58.9."""
-        return float(
-            np.mean(
-                [np.minimum(self._render(batch.frames, batch.instants).numpy(), _HIGHEST_PSNR) for batch in examples]
-            )
-        )
+        return float(np.mean([np.minimum(self._render(batch).numpy(), _HIGHEST_PSNR) for batch in examples]))
 
     def _fall(self) -> float:
         """Say which share of the first learning rate holds now: a half cosine from 1 down to 0.01, by the clock."""
@@ -226,7 +223,7 @@ class Trainer:
         progress = self.progress
         fall = self._fall()
         weights = max(fall**2, 0.01) * np.array([self.plan.warp_weight, self.plan.motion_weight], np.float32)
-        loss, norm, gradients = self._gradients(*batch, weights)
+        loss, norm, gradients = self._gradients(batch, weights)
         norm = float(norm)
         progress.steps += 1
         usual = progress.gradient_norm
@@ -247,14 +244,13 @@ class Trainer:
         self._apply(gradients, tf.constant(min(self.plan.average, progress.steps / (progress.steps + 10)), tf.float32))
         return float(loss)
 
-    def _find_gradients(
-        self, frames: tf.Tensor, instants: tf.Tensor, motions: tf.Tensor, known: tf.Tensor, weights: tf.Tensor
-    ) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+    def _find_gradients(self, batch: Batch, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
+        frames, instants, motions, known, found = batch
         first, truth, second = tf.unstack(tf.cast(frames, tf.float32) / _LEVELS, axis=1)
         network = self.network
         with tf.GradientTape() as tape:
             pair = network.encode(first), network.encode(second)
-            made = network.make(*pair, network.flows(*pair), instants)
+            made = network.make(*pair, network.flows(*pair, tf.cast(found, tf.float32)), instants)
             loss = picture_loss(made.image, truth) + self.plan.square_weight * square_loss(made.image, truth)
             moved = 0.5 * (picture_loss(made.x0_warped, truth) + picture_loss(made.x1_warped, truth))
             off = motion_loss(made.motions, tf.cast(motions, tf.float32), known)
@@ -267,10 +263,11 @@ class Trainer:
         for average, weight in zip(self._average.trainable_variables, self._weights, strict=True):
             average.assign(average * keep + weight * (1.0 - keep))
 
-    def _middle(self, frames: tf.Tensor, instants: tf.Tensor) -> tf.Tensor:
-        first, truth, second = tf.unstack(tf.cast(frames, tf.float32) / _LEVELS, axis=1)
-        made = self._average({"x0": first, "x1": second, "time": instants})["image"]
-        return psnr(made, truth)
+    def _middle(self, batch: Batch) -> tf.Tensor:
+        first, truth, second = tf.unstack(tf.cast(batch.frames, tf.float32) / _LEVELS, axis=1)
+        pair = self._average.encode(first), self._average.encode(second)
+        flows = self._average.flows(*pair, tf.cast(batch.found, tf.float32))
+        return psnr(self._average.make(*pair, flows, batch.instants).image, truth)
 
 
 def _adopt(

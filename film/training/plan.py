@@ -9,6 +9,9 @@ from film.network import FilmConfig
 
 __all__ = ["Plan"]
 
+# In smaller crops there is no motion to speak of, and `film.search` takes none under 12.
+_SMALLEST_SIZE = 16
+
 
 @dataclass(frozen=True, kw_only=True)
 class Plan:
@@ -17,7 +20,7 @@ class Plan:
     Attributes:
         textures: Folders of photographs and videos to learn from.
         minutes: When to be done: the learning rate falls as a half cosine over this time, resumed runs included.
-        size: Height and width of the crops, pixels; a multiple of the network's.
+        size: Height and width of the crops, pixels; at least 16, a multiple of the network's.
         batch: Crops in a step.
         learning_rate: Adam's, at the start.
         warp_weight: What the warped images count at the start, beside the picture; falls to a hundredth.
@@ -27,7 +30,6 @@ class Plan:
         average: Share of the running average of the weights that a step leaves as it was.
         seed: Of everything drawn.
         validation: How many triplets to validate on.
-        xla: Whether to compile the step; 1.3–2 times as fast on a CPU, after half a minute.
         network: The sizes of the network.
     """
 
@@ -42,7 +44,6 @@ class Plan:
     average: float = 0.999
     seed: int = 0
     validation: int = 48
-    xla: bool = True
     network: FilmConfig = field(default_factory=FilmConfig.compact)
 
     def __post_init__(self) -> None:
@@ -50,7 +51,7 @@ class Plan:
 
         Raises:
             OptionError: If a number isn't positive and finite (the loss's weights and `seed` may be 0), `average`
-                isn't in [0, 1), or `size` isn't a multiple of the network's.
+                isn't in [0, 1), or `size` is below 16 or isn't a multiple of the network's.
         """
         for name in ("minutes", "size", "batch", "learning_rate", "validation"):
             if not 0 < getattr(self, name) < math.inf:
@@ -60,5 +61,7 @@ class Plan:
                 raise OptionError(f"{name} can't be {getattr(self, name)}: 0 is the least")
         if not 0 <= self.average < 1:
             raise OptionError(f"average must be at least 0 and below 1, not {self.average}")
+        if self.size < _SMALLEST_SIZE:
+            raise OptionError(f"size must be at least {_SMALLEST_SIZE} pixels, not {self.size}")
         if self.size % self.network.multiple:
             raise OptionError(f"size must be a multiple of {self.network.multiple}, not {self.size}")

@@ -46,6 +46,7 @@ class Renderer:
     REAL_SHARE = 0.35
     FILMED_SHARE = 0.4
     MIDDLE_SHARE = 0.5
+    CUT_SHARE = 0.02
     # The least standard deviation of a frame's pixels: flat crops teach nothing.
     FLATTEST = 6.0
 
@@ -62,13 +63,24 @@ class Renderer:
             TrainingError: If the textures are so flat that no crop has anything to see in it.
         """
         for _ in range(_MOST_REJECTED):
-            real = len(self.textures.clips) > 0 and self.random.random() < self.REAL_SHARE
-            triplet = self._real() if real else self._rendered()
+            triplet = self._cut() if self.random.random() < self.CUT_SHARE else self._scene()
             if triplet is not None and triplet.middle.std() > self.FLATTEST:
                 return self._mirrored(triplet)
         raise TrainingError(
             f"{_MOST_REJECTED} crops in a row had nothing to see in them; give photographs with more detail"
         )
+
+    def _scene(self) -> Triplet | None:
+        real = len(self.textures.clips) > 0 and self.random.random() < self.REAL_SHARE
+        return self._real() if real else self._rendered()
+
+    def _cut(self) -> Triplet | None:
+        """Join two scenes. What is between could be either: a blend is the best guess, and stirs nothing up."""
+        before, after = self._scene(), self._scene()
+        if before is None or after is None:
+            return None
+        blended = before.first + np.float32(before.instant) * (after.second.astype(np.float32) - before.first)
+        return Triplet(before.first, np.rint(blended).astype(np.uint8), after.second, before.instant)
 
     # Rendered scenes
 

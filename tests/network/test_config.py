@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from film.errors import OptionError
 from film.network import FilmConfig, FilmNetwork, compact, published
 
-from .conftest import SMALL
+from .conftest import SMALL, SMALL_REFINED, SMALL_SEARCHED
 
 
 @st.composite
@@ -31,6 +31,7 @@ def configurations(draw: st.DrawFn) -> FilmConfig:
         head=head,
         any_instant=draw(st.booleans()),
         refined=head == "blend" and draw(st.booleans()),
+        searched_levels=draw(st.integers(0, levels)) if 2 ** (levels - 1) * (2 if head == "blend" else 1) >= 12 else 0,
     )
 
 
@@ -61,6 +62,10 @@ def configurations(draw: st.DrawFn) -> FilmConfig:
         ("any_instant", "yes", "true or false"),
         ("refined", 1, "true or false"),
         ("refined", True, "needs the blend head"),
+        ("searched_levels", -1, "at least 0"),
+        ("searched_levels", True, "whole number"),
+        ("searched_levels", 5, "can't exceed pyramid_levels"),
+        ("searched_levels", 1, "at least 12 pixels"),
     ],
 )
 def test_a_broken_invariant_is_refused_by_its_name(name: str, value: Any, complaint: str) -> None:
@@ -101,9 +106,9 @@ def test_the_compact_network_has_under_a_million_parameters() -> None:
     assert compact().count_params() == 874_740
 
 
-def test_a_configuration_of_before_passes_and_corrections_means_neither() -> None:
+def test_a_configuration_of_before_passes_corrections_and_search_means_none_of_them() -> None:
     values = SMALL.to_json()
-    del values["flow_passes"], values["refined"]
+    del values["flow_passes"], values["refined"], values["searched_levels"]
     config = FilmConfig.from_json(values)
     assert config == SMALL
     assert [config.passes(level) for level in range(4)] == [1, 1, 1, 1]
@@ -120,6 +125,11 @@ def test_the_shapes_promised_are_those_of_the_network(config: FilmConfig) -> Non
 @given(configurations())
 def test_a_pairs_activations_are_both_images_and_more(config: FilmConfig) -> None:
     assert config.activations_per_pixel > 2 * config.encoded_per_pixel > 2 * 3
+
+
+def test_flows_searched_for_count_at_full_size_and_halved() -> None:
+    searched = SMALL_SEARCHED.activations_per_pixel - SMALL_REFINED.activations_per_pixel
+    assert searched == 4 * (1 + 1 / 4 + 1 / 16)  # both ways; the network's finest level is of half size
 
 
 def test_sizes_are_padded_to_the_coarsest_level() -> None:

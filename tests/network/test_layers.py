@@ -11,10 +11,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from film.network.compiling import compiled
 from film.network.features import FeatureExtractor
-from film.network.flow import FlowEstimator
+from film.network.flow import FlowEstimator, closest
 from film.network.fusion import Fusion
-from film.network.pyramid import image_pyramid, pool, upsample_bilinear, upsample_nearest, warp
+from film.network.pyramid import flow_pyramid, image_pyramid, pool, upsample_bilinear, upsample_nearest, warp
 
 from .conftest import SMALL, SMALL_BLEND
 
@@ -160,6 +161,55 @@ def check_compiled(function: Callable[..., tf.Tensor], *inputs: Floats) -> None:
     for expected, found in zip(plain, compiled, strict=True):
         assert np.isfinite(found).all()
         np.testing.assert_allclose(found, expected, atol=1e-4)
+
+
+def test_the_flow_that_matches_best_around_a_pixel_is_kept() -> None:
+    second = noise(1, 40, 80, 3)
+    first = np.concatenate([second[:, :, 3:43], second[:, :, 40:80]], axis=2)  # moves by 3 on the left, rests on the right
+    wrong, moving, resting = (steady((step, 0), 40, 80) for step in (-7, 3, 0))
+    for flow, others in ((wrong, [moving, resting]), (moving, [resting, wrong]), (resting, [wrong, moving])):
+        found = closest(first, second, flow, others).numpy()
+        np.testing.assert_array_equal(found[:, :, 8:32], moving[:, :, 8:32])
+        np.testing.assert_array_equal(found[:, :, 48:72], resting[:, :, 48:72])
+
+
+def test_the_gradient_goes_to_the_flow_that_was_kept_alone() -> None:
+    picture = noise(1, 8, 16, 3)
+    kept, other = (tf.constant(steady((step, 0), 8, 16)) for step in (0, 5))
+    with tf.GradientTape() as tape:
+        tape.watch([kept, other])
+        total = tf.reduce_sum(closest(picture, picture, kept, [other]))
+    to_kept, to_other = tape.gradient(total, [kept, other])
+    np.testing.assert_array_equal(to_kept, 1)
+    np.testing.assert_array_equal(to_other, 0)
+
+
+def test_a_flow_is_halved_in_size_and_in_length() -> None:
+    pyramid = flow_pyramid(tf.constant(steady((4, -6), 8, 16)), 3)
+    assert [level.shape for level in pyramid] == [(1, 8, 16, 2), (1, 4, 8, 2), (1, 2, 4, 2)]
+    for index, level in enumerate(pyramid):
+        np.testing.assert_array_equal(level, np.broadcast_to([4 / 2**index, -6 / 2**index], level.shape))
+
+
+@pytest.mark.parametrize("whole", [False, True])
+def test_a_graph_of_any_size_computes_the_same_compiled_in_part_and_as_a_whole(whole: bool) -> None:
+    graph = compiled(lambda image, flow: upsample_bilinear(warp(image, flow)), whole=whole)
+    for height, width in ((6, 8), (7, 9), (12, 5), (6, 8)):
+        flow = np.random.default_rng(height).uniform(-4, 4, (1, height, width, 2)).astype(np.float32)
+        image = noise(1, height, width, 2)
+        np.testing.assert_allclose(graph(image, flow), upsample_bilinear(warp(image, flow)), atol=1e-5)
+
+
+def parts(graph: Any, *inputs: Floats) -> int:
+    """Count the parts of a graph that are compiled by themselves."""
+    functions = graph.get_concrete_function(*map(tf.constant, inputs)).graph.as_graph_def().library.function
+    return sum(function.attr["_XlaMustCompile"].b for function in functions)
+
+
+def test_a_graph_is_compiled_in_parts_or_as_a_whole_but_never_both() -> None:
+    inputs = noise(1, 6, 8, 2), steady((1, 2), 6, 8)
+    assert parts(compiled(lambda *both: warp(*both), whole=False), *inputs) == 1
+    assert parts(compiled(lambda *both: warp(*both), whole=True), *inputs) == 0
 
 
 def test_the_blend_heads_cells_come_apart_into_full_size_planes() -> None:

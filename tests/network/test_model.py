@@ -11,11 +11,15 @@ from numpy.typing import NDArray
 from film.errors import WeightsMismatch
 from film.network import FilmConfig, FilmNetwork, compact
 
-from .conftest import SMALL, SMALL_BLEND, SMALL_REFINED, random_weights, smooth_pictures
+from .conftest import SMALL, SMALL_BLEND, SMALL_REFINED, SMALL_SEARCHED, random_weights, smooth_pictures
 
 Make = Callable[..., FilmNetwork]
 
-EVERY = pytest.mark.parametrize("config", [SMALL, SMALL_BLEND, SMALL_REFINED], ids=["rgb", "blend", "refined"])
+EVERY = pytest.mark.parametrize(
+    "config", [SMALL, SMALL_BLEND, SMALL_REFINED, SMALL_SEARCHED], ids=["rgb", "blend", "refined", "searched"]
+)
+# A search may leave a random network's flows nowhere to be kept, and nothing to learn.
+UNRIVALLED = pytest.mark.parametrize("config", [SMALL, SMALL_BLEND, SMALL_REFINED], ids=["rgb", "blend", "refined"])
 
 
 def pair(height: int = 32, width: int = 48, *, batch: int = 1) -> dict[str, NDArray[np.float32]]:
@@ -104,6 +108,30 @@ def test_every_pass_adds_what_its_predictor_says(network: Make) -> None:
         np.testing.assert_allclose(way.residuals[2], np.broadcast_to(passes * step, way.residuals[2].shape))
 
 
+def test_what_the_search_finds_is_kept_where_the_estimator_finds_nothing(network: Make) -> None:
+    ours = network(SMALL_SEARCHED)
+    ours.set_named_weights({name: np.zeros_like(value) for name, value in ours.named_weights().items()})
+    picture = np.random.default_rng(5).uniform(0, 1, (1, 24, 40, 3)).astype(np.float32)
+    whole = tf.image.resize(picture, (96, 160), method="bicubic").numpy().clip(0, 1)
+    first, second = ours.encode(whole[:, :64, 8:136]), ours.encode(whole[:, 6:70, 4:132])  # moves by (4, −6)
+    flows = ours.flows(first, second)
+    for way, moved in ((flows.forward, (4, -6)), (flows.backward, (-4, 6))):
+        for level in (0, 1):  # of half and quarter size
+            inside = way.flows[level][0, 8 >> level : -8 >> level, 8 >> level : -8 >> level]
+            np.testing.assert_allclose(np.median(inside, axis=(0, 1)), np.array(moved) / 2 ** (level + 1), atol=0.1)
+        np.testing.assert_array_equal(way.flows[2], 0)  # nothing competes there
+    # What was searched for before is taken as it is.
+    again = ours.flows(first, second, ours.search(first, second))
+    np.testing.assert_array_equal(again.forward.flows[0], flows.forward.flows[0])
+    still = ours.flows(first, first, tf.fill((2, 64, 128, 2), 50.0))
+    np.testing.assert_array_equal(still.forward.flows[0], 0)  # no motion at all is better
+
+
+def test_a_network_that_does_not_search_has_nothing_found(network: Make) -> None:
+    ours, inputs = network(SMALL_REFINED), pair()
+    assert ours.search(ours.encode(inputs["x0"]), ours.encode(inputs["x1"])) is None
+
+
 @pytest.mark.parametrize("instant", [0.25, 0.5, 0.9])
 def test_a_fresh_blend_head_gives_the_plain_blend(instant: float) -> None:
     inputs = pair()
@@ -150,7 +178,7 @@ def test_one_fused_level_is_a_network_too(network: Make) -> None:
         assert np.isfinite(ours(pair())["image"]).all()
 
 
-@EVERY
+@UNRIVALLED
 def test_a_gradient_reaches_every_weight(config: FilmConfig, network: Make) -> None:
     ours, inputs = network(config), pair()
     with tf.GradientTape() as tape:

@@ -27,6 +27,8 @@ def test_batches_from_another_process_are_those_of_the_training_part(photographs
             assert found.instants.dtype == np.float32
             assert found.motions.shape == (3, 32, 32, 4)
             assert found.motions.dtype == np.float16
+            assert found.found.shape == (6, 32, 32, 2)
+            assert found.found.dtype == np.float16
             for part, same in zip(found, batch, strict=True):
                 np.testing.assert_array_equal(part, same)
 

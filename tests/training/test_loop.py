@@ -34,7 +34,7 @@ class Clock:
 
 
 def plan(photographs: Path, **changes: Any) -> Plan:
-    chosen = {"minutes": 2.0, "size": 32, "learning_rate": 1e-2, "validation": 6, "xla": False, "network": TINY}
+    chosen = {"minutes": 2.0, "size": 32, "learning_rate": 1e-2, "validation": 6, "network": TINY}
     return Plan(textures=(photographs,), **{**chosen, **changes})
 
 
@@ -186,6 +186,7 @@ def test_a_still_scene_can_not_outweigh_all_others(photographs: Path, tmp_path: 
         ("minutes", math.nan, "minutes must be positive"),
         ("minutes", math.inf, "minutes must be positive"),
         ("size", -32, "size must be positive"),
+        ("size", 8, "size must be at least 16"),
         ("size", 33, "size must be a multiple of 2"),
         ("batch", 0, "batch must be positive"),
         ("learning_rate", 0.0, "learning_rate must be positive"),

@@ -44,6 +44,7 @@ class ClipsOnly(Renderer):
 
     REAL_SHARE = 1.0
     FILMED_SHARE = 0.0
+    CUT_SHARE = 0.0
 
 
 class FilmedOnly(ClipsOnly):
@@ -227,6 +228,21 @@ def test_cuts_in_clips_are_left_out() -> None:
     for _ in range(20):
         triplet = renderer.triplet()
         assert np.abs(triplet.first.astype(int) - triplet.second).mean() < 50
+
+
+def test_a_cut_joins_two_scenes_and_its_middle_is_their_blend(textures: Textures) -> None:
+    class CutsOnly(Renderer):
+        CUT_SHARE = 1.0
+
+    renderer = CutsOnly(textures, size=SIZE, seed=0)
+    unlike = 0
+    for _ in range(20):
+        first, middle, second, instant, motion = renderer.triplet()
+        assert motion is None
+        expected = first + instant * (second.astype(np.float64) - first)
+        assert np.abs(middle - expected).max() <= 0.51
+        unlike += np.abs(first.astype(int) - second).mean() > 20
+    assert unlike > 10
 
 
 def test_flat_crops_are_left_out() -> None:

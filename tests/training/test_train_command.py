@@ -25,7 +25,7 @@ def test_training_writes_weights_that_say_how_they_came_about(
     photographs: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = tmp_path / "run"
-    short = ("--textures", photographs, "--minutes", "1e-4", "--size", "64", "--batch", "1", "--no-xla")
+    short = ("--textures", photographs, "--minutes", "1e-4", "--size", "64", "--batch", "1")
     assert run(*short, "--run", folder, "--name", "mine", "--seed", "7") == 0
     file = folder / "weights.safetensors"
     assert capsys.readouterr().out == f"{file}\n"
