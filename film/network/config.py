@@ -52,7 +52,8 @@ class FilmConfig:
             decoder is the first to see both images where the new one is to be. Needs the
             blend head, which already corrects the finest flows so.
         searched_levels: The finest levels at which what the estimator found competes with what `film.search`
-            did, and with no motion at all; each pixel keeps the one that matches best around it. Needs no weights.
+            did, with both of the other way round, reversed, and with no motion at all; each pixel keeps the one that
+            matches best around it. Needs no weights.
     """
 
     pyramid_levels: int

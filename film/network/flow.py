@@ -32,7 +32,11 @@ class FlowPyramid(NamedTuple):
 
 
 class Rivals(NamedTuple):
-    """What the estimator's flow has to compete with, at the finest levels; finest first."""
+    """What the estimator's flow has to compete with, at the finest levels; finest first.
+
+    The batch holds pairs one way round, and then the same pairs the other way round: motion that is seen one way may be
+    hidden the other way, so each way's flows, reversed, compete for the other as well.
+    """
 
     first: Sequence[tf.Tensor]  # what matches are judged by, `(B, h, w, C)`: the image on whose grid the flow lies
     second: Sequence[tf.Tensor]  # the image that it reads
@@ -89,7 +93,8 @@ class FlowEstimator(keras.layers.Layer):  # type: ignore[misc]
                 else:
                     flow += self._predict(level, first[level], warp(second[level], flow))
             if rivals is not None and level < len(rivals.flows):
-                others = [rivals.flows[level], tf.zeros_like(flow)]
+                found = rivals.flows[level]
+                others = [found, _reversed(found), _reversed(flow), tf.zeros_like(flow)]
                 flow = closest(rivals.first[level], rivals.second[level], flow, others)
             flows.insert(0, flow)
             residuals.insert(0, flow if handed is None else flow - handed)
@@ -128,6 +133,12 @@ def closest(first: tf.Tensor, second: tf.Tensor, flow: tf.Tensor, others: Sequen
     for index, other in enumerate(others, start=1):
         flow = tf.where(chosen == index, other, flow)
     return flow
+
+
+def _reversed(flow: tf.Tensor) -> tf.Tensor:
+    """Give each pair the flow of its other way round, pointing back: roughly where it came from."""
+    one_way, other_way = tf.split(flow, 2, axis=0)
+    return -tf.concat([other_way, one_way], axis=0)
 
 
 def _mismatch(first: tf.Tensor, second: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:

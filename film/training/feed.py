@@ -47,7 +47,8 @@ def draw(textures: Textures, *, size: int, batch: int, seed: int) -> Iterator[Ba
     while True:
         triplets = [renderer.triplet() for _ in range(batch)]
         frames = np.stack([np.stack(triplet[:3]) for triplet in triplets])
-        first, second = (np.stack([_luma(triplet[end]) for triplet in triplets]) for end in (0, 2))
+        first = np.stack([_luma(triplet.first) for triplet in triplets])
+        second = np.stack([_luma(triplet.second) for triplet in triplets])
         yield Batch(
             frames,
             np.array([triplet.instant for triplet in triplets], np.float32),
