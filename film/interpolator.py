@@ -8,7 +8,7 @@ it, a pair's flows serve all instants between.
 
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, Final, NamedTuple, cast
 
@@ -120,7 +120,7 @@ class Interpolator:
         steps = list(schedule(instants, any_instant=self.config.any_instant))
         grid = self._grid(first.shape[0], first.shape[1], _most_known(steps))
         frames = _padded(first, grid), _padded(second, grid)
-        made = self._whole(*frames, steps) if grid.whole else self._tiled(*frames, steps, grid)
+        made = self._whole(*frames, steps, grid) if grid.whole else self._tiled(*frames, steps, grid)
         return (_cropped(pixels, grid) for pixels in made)
 
     def forget(self) -> None:
@@ -131,15 +131,11 @@ class Interpolator:
         """Plan for `most_known` frames' features at once, the pair's own included."""
         floats = self.config.activations_per_pixel * _PEAK_FACTOR
         floats += (most_known - 2) * self.config.encoded_per_pixel
-        return plan_tiles(
-            height,
-            width,
-            multiple=self.config.multiple,
-            bytes_per_pixel=floats * _FLOAT_BYTES,
-            memory_bytes=self.memory_bytes,
-        )
+        plan = partial(plan_tiles, height, width, bytes_per_pixel=floats * _FLOAT_BYTES, memory_bytes=self.memory_bytes)
+        whole = plan(multiple=self.config.multiple)
+        return whole if whole.whole else plan(multiple=self.config.stride)
 
-    def _whole(self, first: Frame, second: Frame, steps: Sequence[Step]) -> Iterator[Frame]:
+    def _whole(self, first: Frame, second: Frame, steps: Sequence[Step], grid: TileGrid) -> Iterator[Frame]:
         """Make all steps' frames from two padded ones."""
         if not steps:
             return
@@ -147,7 +143,8 @@ class Interpolator:
         # are held at any time, two between calls.
         self._known = [known for known in self._known if known.shows(first) or known.shows(second)]
         ends = {Fraction(0): self._remember(first), Fraction(1): self._remember(second)}
-        for pixels, _ in self._make(ends, steps, first.dtype):
+        (only,) = grid.tiles
+        for pixels, _ in self._make(ends, steps, first.dtype, grid.padding_in(only)):
             yield pixels.numpy()[0]
 
     def _remember(self, pixels: Frame) -> Encoded:
@@ -159,7 +156,11 @@ class Interpolator:
         return encoded
 
     def _make(
-        self, known: dict[Fraction, Encoded], steps: Sequence[Step], dtype: np.dtype[Any]
+        self,
+        known: dict[Fraction, Encoded],
+        steps: Sequence[Step],
+        dtype: np.dtype[Any],
+        padding: tuple[tuple[int, int], tuple[int, int]],
     ) -> Iterator[tuple[tf.Tensor, tf.Tensor]]:
         """Make all steps' frames, in the order in which they can be shown: whole numbers, and floats."""
         made: dict[Fraction, tuple[tf.Tensor, tf.Tensor]] = {}
@@ -169,7 +170,7 @@ class Interpolator:
             if pair != (step.left, step.right):
                 pair = step.left, step.right
                 ends = known[step.left], known[step.right]
-                flows = self._flows(*ends, self._search(*ends))
+                flows = self._flows(*ends, self._search(*ends, tf.constant(padding)))
             instant = tf.constant([float(step.relative_instant)], tf.float32)
             depth = tf.uint16 if dtype == np.uint16 else tf.uint8
             pixels, image = self._render(known[step.left], known[step.right], flows, instant, depth)
@@ -206,7 +207,8 @@ class Interpolator:
                     Fraction(end): self._encode(tf.convert_to_tensor(np.ascontiguousarray(frame[place]))[None])
                     for end, frame in ((0, first), (1, second))
                 }
-                for total, (_, image) in zip(sums, self._make(ends, some, first.dtype), strict=True):
+                made = self._make(ends, some, first.dtype, grid.padding_in(tile))
+                for total, (_, image) in zip(sums, made, strict=True):
                     total[place] += tile.weights * image.numpy()[0]
             while sums:
                 yield cast("Frame", np.rint(np.clip(sums.pop(0), 0.0, 1.0) * highest).astype(first.dtype))

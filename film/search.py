@@ -8,27 +8,42 @@ two together are better than either.
 
 import cv2
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 __all__ = ["inverse_search"]
 
 
-def inverse_search(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> NDArray[np.float32]:
+# The least height and width that OpenCV takes.
+_SMALLEST_SIDE = 12
+
+
+def inverse_search(
+    first: NDArray[np.uint8], second: NDArray[np.uint8], padding: ArrayLike = ((0, 0), (0, 0))
+) -> NDArray[np.float32]:
     """Find the flow between two images of each pair, both ways.
 
     Args:
         first: `(B, H, W)` luma, at least 12 high and wide.
         second: The same shape.
+        padding: Rows above and below, and columns left and right, that repeat the picture's edge. Such stripes stand
+            still whatever moves, and mislead the search where something comes in: it leaves them out, and its flow is
+            repeated there. Where less than 12 pixels are left all is searched.
 
     Returns:
         `(2B, H, W, 2)`, (dx, dy) in pixels: of all pairs from the first image to the second (on the first's grid),
         then of all pairs from the second to the first.
     """
-    first, second = np.ascontiguousarray(first), np.ascontiguousarray(second)
+    height, width = first.shape[1:]
+    (top, bottom), (left, right) = np.asarray(padding).tolist()
+    if min(height - top - bottom, width - left - right) < _SMALLEST_SIDE:
+        top = bottom = left = right = 0
+    inside = np.s_[:, top : height - bottom, left : width - right]
+    first, second = np.ascontiguousarray(first[inside]), np.ascontiguousarray(second[inside])
     search = cv2.DISOpticalFlow.create(cv2.DISOPTICAL_FLOW_PRESET_MEDIUM)
     flows = [
         search.calc(here, there, None)  # type: ignore[call-overload]
         for images, others in ((first, second), (second, first))
         for here, there in zip(images, others, strict=True)
     ]
-    return np.asarray(np.stack(flows), np.float32)
+    around = (0, 0), (top, bottom), (left, right), (0, 0)
+    return np.asarray(np.pad(np.stack(flows), around, mode="edge"), np.float32)

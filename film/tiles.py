@@ -84,6 +84,14 @@ class TileGrid:
         (top, _), (left, _), _ = self.padding
         return slice(top, top + self.height), slice(left, left + self.width)
 
+    def padding_in(self, tile: Tile) -> tuple[tuple[int, int], tuple[int, int]]:
+        """Say how many of a tile's rows above and below, and columns left and right, aren't the frame's."""
+        rows, columns = self.inside
+        return (
+            (max(0, rows.start - tile.top), max(0, tile.top + self.tile_height - rows.stop)),
+            (max(0, columns.start - tile.left), max(0, tile.left + self.tile_width - columns.stop)),
+        )
+
     @cached_property
     def tiles(self) -> tuple[Tile, ...]:
         """All tiles, row by row."""

@@ -39,3 +39,19 @@ def test_what_stands_still_has_no_flow() -> None:
 def test_the_smallest_image_is_searched() -> None:
     tiny = cloth(5)[None, :12, :12]
     assert np.isfinite(inverse_search(tiny, tiny[:, ::-1].copy())).all()
+
+
+def test_padding_is_left_out_and_its_flow_repeats_what_is_inside() -> None:
+    whole = cloth(6)
+    first, second = whole[None, 8:88, 8:136], whole[None, 5:85, 12:140]
+    expected = inverse_search(first, second)
+    rows, columns = (8, 4), (0, 12)
+    padded = [np.pad(image, ((0, 0), rows, columns), mode="edge") for image in (first, second)]
+    found = inverse_search(padded[0], padded[1], (rows, columns))
+    np.testing.assert_array_equal(found, np.pad(expected, ((0, 0), rows, columns, (0, 0)), mode="edge"))
+
+
+def test_an_image_that_is_almost_all_padding_is_searched_as_it_is() -> None:
+    tiny = cloth(7)[None, :16, :16]
+    whole = inverse_search(tiny, tiny[:, ::-1])
+    np.testing.assert_array_equal(inverse_search(tiny, tiny[:, ::-1], ((3, 4), (0, 0))), whole)

@@ -55,6 +55,20 @@ def test_tiles_fit_the_budget_and_the_network_and_overlap(height: int, width: in
         assert all(earlier + tile - later >= OVERLAP for earlier, later in pairwise(starts))
 
 
+@settings(max_examples=40)
+@given(lengths, lengths, budgets)
+def test_each_tile_knows_how_much_of_it_is_padding(height: int, width: int, pixels: int) -> None:
+    grid = cut(height, width, multiple=64, pixels=pixels)
+    frame = np.zeros(grid.shape[:2], bool)
+    frame[grid.inside] = True
+    for tile in grid.tiles:
+        mine = frame[tile.top :, tile.left :][: grid.tile_height, : grid.tile_width]
+        (above, below), (before, after) = grid.padding_in(tile)
+        expected = np.zeros_like(mine)
+        expected[above : grid.tile_height - below, before : grid.tile_width - after] = True
+        np.testing.assert_array_equal(mine, expected)
+
+
 @settings(max_examples=200)
 @given(lengths, lengths, multiples)
 def test_a_frame_that_fits_stays_whole_and_centred(height: int, width: int, multiple: int) -> None:

@@ -33,7 +33,7 @@ def add_parser(subparsers: Any) -> None:
     parser.add_argument("--learning-rate", type=float, default=8e-4, help="Adam's, at the start")
     parser.add_argument("--warp-weight", type=float, default=0.5, help="what the bare flows count at the start")
     parser.add_argument("--motion-weight", type=float, default=0.01, help="what the true motion counts at the start")
-    parser.add_argument("--square-weight", type=float, default=0.5, help="what squared errors count, beside plain ones")
+    parser.add_argument("--decibel-weight", type=float, default=0.004, help="what a decibel counts")
     parser.add_argument("--average", type=float, default=0.999, help="what a step leaves of the weights' average")
     parser.add_argument("--validation", type=int, default=48, help="triplets to validate on every minute")
     parser.add_argument("--seed", type=int, default=0)
@@ -54,7 +54,7 @@ def _train(arguments: argparse.Namespace) -> int:
         learning_rate=arguments.learning_rate,
         warp_weight=arguments.warp_weight,
         motion_weight=arguments.motion_weight,
-        square_weight=arguments.square_weight,
+        decibel_weight=arguments.decibel_weight,
         average=arguments.average,
         validation=arguments.validation,
         seed=arguments.seed,

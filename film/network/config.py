@@ -124,7 +124,7 @@ class FilmConfig:
         if self.searched_levels and self.multiple < _SMALLEST_SEARCHED_SIDE:
             raise OptionError(
                 f"searched_levels needs images of at least {_SMALLEST_SEARCHED_SIDE} pixels, and these sizes allow for "
-                f"{self.multiple}: take more pyramid_levels"
+                f"{self.multiple}: take more fusion_pyramid_levels"
             )
 
     def _check_predictors(self, name: str) -> None:
@@ -194,7 +194,16 @@ class FilmConfig:
 
     @property
     def multiple(self) -> int:
-        """What height and width have to be a multiple of, in pixels."""
+        """What height and width have to be a multiple of, in pixels.
+
+        The fused levels have to double exactly; coarser ones, of odd sizes too, are cut to size. The published
+        networks' pictures are padded to the coarsest level nevertheless, as their authors pad them.
+        """
+        return self.stride if self.head == "rgb" else int(2 ** (self.fusion_pyramid_levels - 1)) * self.cell
+
+    @property
+    def stride(self) -> int:
+        """What tiles of one picture have to begin at multiples of, in pixels, for all levels to halve alike."""
         return int(2 ** (self.pyramid_levels - 1)) * self.cell
 
     @property

@@ -85,7 +85,7 @@ class FlowEstimator(keras.layers.Layer):  # type: ignore[misc]
         flows: list[tf.Tensor] = []
         residuals: list[tf.Tensor] = []
         for level in reversed(range(len(first))):
-            handed = upsample_bilinear(2.0 * flows[0]) if flows else None
+            handed = _cut(upsample_bilinear(2.0 * flows[0]), first[level]) if flows else None
             flow = handed
             for _ in range(self.config.passes(level)):
                 if flow is None:  # nothing is known yet
@@ -133,6 +133,12 @@ def closest(first: tf.Tensor, second: tf.Tensor, flow: tf.Tensor, others: Sequen
     for index, other in enumerate(others, start=1):
         flow = tf.where(chosen == index, other, flow)
     return flow
+
+
+def _cut(flow: tf.Tensor, level: tf.Tensor) -> tf.Tensor:
+    """Leave out the last row or column that a level of odd size doesn't have."""
+    sizes = tf.shape(level)
+    return tf.ensure_shape(flow[:, : sizes[1], : sizes[2]], (*level.shape[:3], 2))
 
 
 def _reversed(flow: tf.Tensor) -> tf.Tensor:

@@ -84,18 +84,25 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
         """Give the pyramid of `(B, H, W, 3)` images on the features' grid, `(B, h, w, image_channels)` a level."""
         levels = image_pyramid(image, self.config.pyramid_levels)
         if self.config.cell > 1:
-            levels = [tf.nn.space_to_depth(level, self.config.cell) for level in levels]
+            levels = [tf.nn.space_to_depth(_even(level), self.config.cell) for level in levels]
         return [tf.cast(level, tf.float16) for level in levels] if self.mixed_precision else levels
 
-    def search(self, first: Encoded, second: Encoded) -> tf.Tensor | None:
+    def search(self, first: Encoded, second: Encoded, padding: tf.Tensor | None = None) -> tf.Tensor | None:
         """Find the motion between two images by `film.search`, which runs on the processor and can't be compiled.
+
+        Args:
+            first: One image.
+            second: The other.
+            padding: What of them isn't picture, `(2, 2)` int32 as `inverse_search` takes it; none where left out.
 
         Returns:
             `(2B, H, W, 2)` float32 as `inverse_search` gives it; `None` if the configuration has no use for it.
         """
         if not self.config.searched_levels:
             return None
-        found = tf.numpy_function(inverse_search, [_luma(first.image), _luma(second.image)], tf.float32)
+        if padding is None:
+            padding = tf.zeros((2, 2), tf.int32)
+        found = tf.numpy_function(inverse_search, [_luma(first.image), _luma(second.image), padding], tf.float32)
         batch, height, width, _ = first.image.shape
         return tf.ensure_shape(found, (None if batch is None else 2 * batch, height, width, 2))
 
@@ -224,6 +231,14 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
         """Make a network, with fresh weights, from what `get_config` gave."""
         del custom_objects
         return cls(**{**config, "config": FilmConfig.from_json(config["config"])})
+
+
+def _even(image: tf.Tensor) -> tf.Tensor:
+    """Repeat the last row or column of `(B, H, W, C)` where there is an odd number of them."""
+    _, height, width, _ = tf.unstack(tf.shape(image))
+    padded = tf.pad(image, [[0, 0], [0, height % 2], [0, width % 2], [0, 0]], mode="SYMMETRIC")
+    sizes = (None if size is None else size + size % 2 for size in image.shape[1:3])
+    return tf.ensure_shape(padded, (image.shape[0], *sizes, image.shape[3]))
 
 
 @fused

@@ -13,8 +13,8 @@ __all__ = ["flow_pyramid", "image_pyramid", "pool", "upsample_bilinear", "upsamp
 
 
 def pool(image: tf.Tensor) -> tf.Tensor:
-    """Halve `(B, H, W, C)` by averaging every 2×2 cell; an odd last row or column is dropped."""
-    return tf.nn.avg_pool2d(image, ksize=2, strides=2, padding="VALID")
+    """Halve `(B, H, W, C)` by averaging every 2×2 cell; of an odd last row or column what there is."""
+    return tf.nn.avg_pool2d(image, ksize=2, strides=2, padding="SAME")
 
 
 def image_pyramid(image: tf.Tensor, levels: int) -> list[tf.Tensor]:

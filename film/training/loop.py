@@ -18,7 +18,7 @@ from film.network import FilmConfig, FilmNetwork
 from film.network.compiling import compiled
 from film.training.checkpoints import Checkpoint, Progress
 from film.training.feed import Batch, Feed, draw
-from film.training.losses import motion_loss, picture_loss, psnr, square_loss
+from film.training.losses import decibel_loss, motion_loss, picture_loss, psnr
 from film.training.plan import Plan
 from film.training.textures import load
 from film.weights.files import disk_errors
@@ -251,7 +251,7 @@ class Trainer:
         with tf.GradientTape() as tape:
             pair = network.encode(first), network.encode(second)
             made = network.make(*pair, network.flows(*pair, tf.cast(found, tf.float32)), instants)
-            loss = picture_loss(made.image, truth) + self.plan.square_weight * square_loss(made.image, truth)
+            loss = picture_loss(made.image, truth) + self.plan.decibel_weight * decibel_loss(made.image, truth)
             moved = 0.5 * (picture_loss(made.x0_warped, truth) + picture_loss(made.x1_warped, truth))
             off = motion_loss(made.motions, tf.cast(motions, tf.float32), known)
             total = loss + weights[0] * moved + weights[1] * off

@@ -26,7 +26,7 @@ class Plan:
         warp_weight: What the warped images count at the start, beside the picture; falls to a hundredth.
         motion_weight: What a pixel's error of the true motion, where it is known, counts at the start, beside the
             picture; falls to a hundredth.
-        square_weight: What the root of the mean squared error counts, beside the mean error.
+        decibel_weight: What a decibel of the mean squared error counts, beside the mean error.
         average: Share of the running average of the weights that a step leaves as it was.
         seed: Of everything drawn.
         validation: How many triplets to validate on.
@@ -40,7 +40,7 @@ class Plan:
     learning_rate: float = 8e-4
     warp_weight: float = 0.5
     motion_weight: float = 0.01
-    square_weight: float = 0.5
+    decibel_weight: float = 0.004
     average: float = 0.999
     seed: int = 0
     validation: int = 48
@@ -56,7 +56,7 @@ class Plan:
         for name in ("minutes", "size", "batch", "learning_rate", "validation"):
             if not 0 < getattr(self, name) < math.inf:
                 raise OptionError(f"{name} must be positive, not {getattr(self, name)}")
-        for name in ("warp_weight", "motion_weight", "square_weight", "seed"):
+        for name in ("warp_weight", "motion_weight", "decibel_weight", "seed"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise OptionError(f"{name} can't be {getattr(self, name)}: 0 is the least")
         if not 0 <= self.average < 1:

@@ -20,7 +20,7 @@ SMALL = FilmConfig(
 )
 SMALL_BLEND = FilmConfig(**{**SMALL.__dict__, "head": "blend", "any_instant": True})
 SMALL_REFINED = FilmConfig(**{**SMALL_BLEND.__dict__, "refined": True, "flow_passes": (1, 2, 2)})
-SMALL_SEARCHED = FilmConfig(**{**SMALL_REFINED.__dict__, "searched_levels": 2})
+SMALL_SEARCHED = FilmConfig(**{**SMALL_REFINED.__dict__, "fusion_pyramid_levels": 4, "searched_levels": 2})
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:

@@ -1,6 +1,7 @@
 """What a configuration refuses, keeps, and says of the weights."""
 
 import json
+from dataclasses import replace
 from typing import Any, Literal
 
 import pytest
@@ -10,7 +11,7 @@ from hypothesis import strategies as st
 from film.errors import OptionError
 from film.network import FilmConfig, FilmNetwork, compact, published
 
-from .conftest import SMALL, SMALL_REFINED, SMALL_SEARCHED
+from .conftest import SMALL, SMALL_SEARCHED
 
 
 @st.composite
@@ -18,10 +19,11 @@ def configurations(draw: st.DrawFn) -> FilmConfig:
     levels = draw(st.integers(2, 5))
     specialized = draw(st.integers(1, levels - 1))
     count = specialized + 1
+    fused = draw(st.integers(1, levels))
     head: Literal["rgb", "blend"] = draw(st.sampled_from(["rgb", "blend"]))
     return FilmConfig(
         pyramid_levels=levels,
-        fusion_pyramid_levels=draw(st.integers(1, levels)),
+        fusion_pyramid_levels=fused,
         specialized_levels=specialized,
         sub_levels=draw(st.integers(1, specialized + 1)),
         filters=draw(st.integers(1, 3)),
@@ -31,7 +33,9 @@ def configurations(draw: st.DrawFn) -> FilmConfig:
         head=head,
         any_instant=draw(st.booleans()),
         refined=head == "blend" and draw(st.booleans()),
-        searched_levels=draw(st.integers(0, levels)) if 2 ** (levels - 1) * (2 if head == "blend" else 1) >= 12 else 0,
+        searched_levels=draw(st.integers(0, levels))
+        if (2 if head == "blend" else 1) * 2 ** ((fused if head == "blend" else levels) - 1) >= 12
+        else 0,
     )
 
 
@@ -128,10 +132,11 @@ def test_a_pairs_activations_are_both_images_and_more(config: FilmConfig) -> Non
 
 
 def test_flows_searched_for_count_at_full_size_and_halved() -> None:
-    searched = SMALL_SEARCHED.activations_per_pixel - SMALL_REFINED.activations_per_pixel
+    searched = SMALL_SEARCHED.activations_per_pixel - replace(SMALL_SEARCHED, searched_levels=0).activations_per_pixel
     assert searched == 4 * (1 + 1 / 4 + 1 / 16)  # both ways; the network's finest level is of half size
 
 
-def test_sizes_are_padded_to_the_coarsest_level() -> None:
-    assert FilmConfig.published().multiple == 64
-    assert FilmConfig.compact().multiple == 64  # 2^(6−1), and twice that for half size
+def test_sizes_are_padded_to_the_coarsest_level_that_is_fused_and_tiles_begin_at_the_coarsest() -> None:
+    assert (FilmConfig.published().multiple, FilmConfig.published().stride) == (64, 64)  # as its authors pad
+    assert FilmConfig.compact().multiple == 16  # 2^(4−1), and twice that for half size
+    assert FilmConfig.compact().stride == 64

@@ -165,7 +165,9 @@ def check_compiled(function: Callable[..., tf.Tensor], *inputs: Floats) -> None:
 
 def test_the_flow_that_matches_best_around_a_pixel_is_kept() -> None:
     second = noise(1, 40, 80, 3)
-    first = np.concatenate([second[:, :, 3:43], second[:, :, 40:80]], axis=2)  # moves by 3 on the left, rests on the right
+    first = np.concatenate(
+        [second[:, :, 3:43], second[:, :, 40:80]], axis=2
+    )  # moves by 3 on the left, rests on the right
     wrong, moving, resting = (steady((step, 0), 40, 80) for step in (-7, 3, 0))
     for flow, others in ((wrong, [moving, resting]), (moving, [resting, wrong]), (resting, [wrong, moving])):
         found = closest(first, second, flow, others).numpy()
@@ -208,8 +210,8 @@ def parts(graph: Any, *inputs: Floats) -> int:
 
 def test_a_graph_is_compiled_in_parts_or_as_a_whole_but_never_both() -> None:
     inputs = noise(1, 6, 8, 2), steady((1, 2), 6, 8)
-    assert parts(compiled(lambda *both: warp(*both), whole=False), *inputs) == 1
-    assert parts(compiled(lambda *both: warp(*both), whole=True), *inputs) == 0
+    assert parts(compiled(warp, whole=False), *inputs) == 1
+    assert parts(compiled(warp, whole=True), *inputs) == 0
 
 
 def test_the_blend_heads_cells_come_apart_into_full_size_planes() -> None:

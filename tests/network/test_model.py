@@ -96,6 +96,17 @@ def test_a_correction_at_a_coarse_level_moves_all_finer_ones_by_as_much(network:
         )
 
 
+def test_coarse_levels_of_odd_size_are_followed_too(network: Make) -> None:
+    ours, inputs = network(SMALL_REFINED), pair(24, 40)
+    assert (ours.config.multiple, ours.config.stride) == (8, 16)
+    first, second = ours.encode(inputs["x0"]), ours.encode(inputs["x1"])
+    flows = ours.flows(first, second)
+    sizes = [(12, 20), (6, 10), (3, 5), (2, 3)]  # half the picture's, then halves rounded up
+    for levels in (first.cells, first.features, flows.forward.flows, flows.backward.flows):
+        assert [tuple(level.shape[1:3]) for level in levels] == sizes
+    assert ours.render(first, second, flows, tf.constant([0.5]))["image"].shape == (1, 24, 40, 3)
+
+
 def test_every_pass_adds_what_its_predictor_says(network: Make) -> None:
     inputs, step = pair(), np.array([0.5, -0.25], np.float32)
     for passes in (1, 2, 3):

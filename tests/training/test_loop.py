@@ -193,7 +193,7 @@ def test_a_still_scene_can_not_outweigh_all_others(photographs: Path, tmp_path: 
         ("validation", 0, "validation must be positive"),
         ("warp_weight", -0.1, "warp_weight can't be -0.1"),
         ("motion_weight", math.inf, "motion_weight can't be inf"),
-        ("square_weight", -1.0, "square_weight can't be -1.0"),
+        ("decibel_weight", -1.0, "decibel_weight can't be -1.0"),
         ("seed", -1, "seed can't be -1"),
         ("average", 1.0, "average must be at least 0 and below 1"),
     ],

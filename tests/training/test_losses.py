@@ -5,7 +5,7 @@ import pytest
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from film.training.losses import charbonnier, motion_loss, picture_loss, psnr, square_loss
+from film.training.losses import charbonnier, decibel_loss, motion_loss, picture_loss, psnr
 
 from .conftest import texture
 
@@ -41,12 +41,12 @@ def test_a_loss_has_a_gradient_even_where_there_is_no_error() -> None:
     assert np.isfinite(tape.gradient(loss, image)).all()
 
 
-def test_the_root_of_squares_is_of_each_picture() -> None:
+def test_decibels_are_of_each_picture_and_end_where_nothing_is_to_be_won() -> None:
     grey = np.full((2, 8, 8, 3), 0.5, np.float32)
-    made = grey + np.array([0.1, 0.3], np.float32)[:, None, None, None]
-    assert float(square_loss(made, grey)) == pytest.approx((0.1 + 0.3) / 2, abs=1e-4)
-    made[0, 0, 0] += 0.8  # three of 192 values: a mean of absolute errors would hardly notice
-    assert float(square_loss(made, grey)) == pytest.approx((np.sqrt(0.01 + (0.81 - 0.01) / 64) + 0.3) / 2, abs=1e-4)
+    made = grey + np.array([0.1, 0.01], np.float32)[:, None, None, None]
+    assert float(decibel_loss(made, grey)) == pytest.approx((-20 - 40) / 2, abs=0.1)
+    least = 20 * np.log10(0.5 / 255)
+    assert float(decibel_loss(grey, grey)) == pytest.approx(least, abs=0.01)
 
 
 def steady(x: float, y: float, height: int, width: int) -> NDArray[np.float32]:
