@@ -17,7 +17,7 @@ __all__ = ["FlowEstimator", "FlowPyramid", "Rivals", "closest"]
 _INITIAL_FLOW_SCALE = 1e-4
 
 # Two boxes of this many pixels, one after the other, are the window that a match is judged by.
-_WINDOW = 7
+_WINDOW = 11
 # What the others' mismatches count beside that of the estimator's flow.
 _RIVALS_SHARE = 0.9
 # Of [0, 1]: mismatches well below this don't count.
