@@ -6,6 +6,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from film.errors import FilmError
+
 __all__ = ["quiet"]
 
 _STDERR = 2
@@ -16,7 +18,8 @@ def quiet() -> Iterator[None]:
     """Keep standard error clean of what TensorFlow's libraries print while they are imported.
 
     They tell at every start what the processor can do, whatever log level is asked for; beside
-    our one line of an error that looks like part of it. Where loading fails it is all shown.
+    our one line of an error that looks like part of it. Where loading fails for a reason that isn't
+    ours to explain, all of it is shown.
     """
     sys.stderr.flush()
     real = os.dup(_STDERR)
@@ -24,6 +27,8 @@ def quiet() -> Iterator[None]:
         os.dup2(said.fileno(), _STDERR)
         try:
             yield
+        except FilmError:
+            raise
         except Exception:
             said.seek(0)
             os.write(real, said.read())
