@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 import film
 from benchmarks.demo import bikes_clip
-from film.evaluation import FrameMaker, Score, evaluate
-from film.search import inverse_search
+from film.evaluation import FrameMaker, evaluate
+from film.search import inverse_search, luma
 from film.video import Decoder, Pixels, probe
 
 __all__ = ["Searched", "main"]
@@ -40,8 +40,7 @@ class Searched:
 
     def between(self, first: Pixels, second: Pixels, instants: Sequence[Fraction], /) -> Iterator[Pixels]:
         """Make 8-bit frames at `instants`, each nearer frame counting for more."""
-        luma = [cv2.cvtColor(np.asarray(frame, np.uint8), cv2.COLOR_RGB2GRAY)[None] for frame in (first, second)]
-        ahead, back = inverse_search(*(np.asarray(image, np.uint8) for image in luma))
+        ahead, back = inverse_search(*(luma(np.asarray(frame, np.uint8))[None] for frame in (first, second)))
         for instant in instants:
             t = np.float32(instant)
             blended = (1 - t) * _moved(first, t * back) + t * _moved(second, (1 - t) * ahead)
@@ -62,19 +61,18 @@ def _moved(frame: Pixels, flow: NDArray[np.float32]) -> NDArray[np.float32]:
 
 def measure_quality(path: Path, makers: dict[str, FrameMaker], pairs: int | None) -> dict[str, Any]:
     """Evaluate every maker on one set; every second frame of a clip is made again."""
-    found: dict[str, Any] = {}
-    for name, maker in makers.items():
-        evaluation = evaluate(path, maker, limit=pairs)
-        found[name] = _shown(evaluation.total)
-        found["blend"] = {
-            "psnr_db": round(evaluation.total.blend_psnr, 2),
-            "ssim": round(evaluation.total.blend_ssim, 4),
-        }
-    return {"set": path.name, "frames": evaluation.total.frames, **dict(sorted(found.items()))}
+    scores = {name: evaluate(path, maker, limit=pairs).total for name, maker in makers.items()}
+    any_one = next(iter(scores.values()))  # each knows what a blend has
+    return {
+        "set": path.name,
+        "frames": any_one.frames,
+        "blend": _shown(any_one.blend_psnr, any_one.blend_ssim),
+        **{name: _shown(score.psnr, score.ssim) for name, score in scores.items()},
+    }
 
 
-def _shown(score: Score) -> dict[str, float]:
-    return {"psnr_db": round(score.psnr, 2), "ssim": round(score.ssim, 4)}
+def _shown(psnr: float, ssim: float) -> dict[str, float]:
+    return {"psnr_db": round(psnr, 2), "ssim": round(ssim, 4)}
 
 
 def measure_seconds(makers: dict[str, FrameMaker], pairs: int = 15) -> dict[str, Any]:

@@ -143,8 +143,7 @@ class Interpolator:
         # are held at any time, two between calls.
         self._known = [known for known in self._known if known.shows(first) or known.shows(second)]
         ends = {Fraction(0): self._remember(first), Fraction(1): self._remember(second)}
-        (only,) = grid.tiles
-        for pixels, _ in self._make(ends, steps, first.dtype, grid.padding_in(only)):
+        for pixels, _ in self._make(ends, steps, first.dtype, grid.padding[:2]):
             yield pixels.numpy()[0]
 
     def _remember(self, pixels: Frame) -> Encoded:

@@ -10,11 +10,15 @@ import cv2
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-__all__ = ["inverse_search"]
-
+__all__ = ["inverse_search", "luma"]
 
 # The least height and width that OpenCV takes.
 _SMALLEST_SIDE = 12
+
+
+def luma(frame: NDArray[np.uint8]) -> NDArray[np.uint8]:
+    """Give what `inverse_search` looks at: `(H, W, 3)` RGB to `(H, W)`, by Rec. 601."""
+    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 def inverse_search(

@@ -8,13 +8,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import NamedTuple, Self
 
+import cv2
 import numpy as np
 from numpy.typing import NDArray
 
 from film.errors import TrainingError
-from film.search import inverse_search
+from film.search import inverse_search, luma
 from film.training.render import Renderer
-from film.training.textures import Picture, Textures, load
+from film.training.textures import Textures, load
 
 __all__ = ["Batch", "Feed", "draw"]
 
@@ -47,8 +48,8 @@ def draw(textures: Textures, *, size: int, batch: int, seed: int) -> Iterator[Ba
     while True:
         triplets = [renderer.triplet() for _ in range(batch)]
         frames = np.stack([np.stack(triplet[:3]) for triplet in triplets])
-        first = np.stack([_luma(triplet.first) for triplet in triplets])
-        second = np.stack([_luma(triplet.second) for triplet in triplets])
+        first = np.stack([luma(triplet.first) for triplet in triplets])
+        second = np.stack([luma(triplet.second) for triplet in triplets])
         yield Batch(
             frames,
             np.array([triplet.instant for triplet in triplets], np.float32),
@@ -58,12 +59,6 @@ def draw(textures: Textures, *, size: int, batch: int, seed: int) -> Iterator[Ba
             np.array([triplet.motion is not None for triplet in triplets], np.float32),
             inverse_search(first, second).astype(np.float16),
         )
-
-
-def _luma(frame: Picture) -> NDArray[np.uint8]:
-    import cv2
-
-    return np.asarray(cv2.cvtColor(frame, cv2.COLOR_RGB2GRAY), np.uint8)
 
 
 class Feed:
@@ -125,8 +120,6 @@ class Feed:
 def _produce(
     batches: "multiprocessing.Queue[Batch | str]", directories: Sequence[Path], size: int, batch: int, seed: int
 ) -> None:
-    import cv2
-
     cv2.setNumThreads(1)  # the other core learns
     try:
         for item in draw(load(directories).training(), size=size, batch=batch, seed=seed):

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from film.errors import OptionError, TrainingError, WeightsMismatch
 from film.network import FilmConfig, FilmNetwork
 from film.network.compiling import compiled
+from film.network.model import Made
 from film.training.checkpoints import Checkpoint, Progress
 from film.training.feed import Batch, Feed, draw
 from film.training.losses import decibel_loss, motion_loss, picture_loss, psnr
@@ -245,15 +246,11 @@ class Trainer:
         return float(loss)
 
     def _find_gradients(self, batch: Batch, weights: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, list[tf.Tensor]]:
-        frames, instants, motions, known, found = batch
-        first, truth, second = tf.unstack(tf.cast(frames, tf.float32) / _LEVELS, axis=1)
-        network = self.network
         with tf.GradientTape() as tape:
-            pair = network.encode(first), network.encode(second)
-            made = network.make(*pair, network.flows(*pair, tf.cast(found, tf.float32)), instants)
+            made, truth = _made_again(self.network, batch)
             loss = picture_loss(made.image, truth) + self.plan.decibel_weight * decibel_loss(made.image, truth)
             moved = 0.5 * (picture_loss(made.x0_warped, truth) + picture_loss(made.x1_warped, truth))
-            off = motion_loss(made.motions, tf.cast(motions, tf.float32), known)
+            off = motion_loss(made.motions, tf.cast(batch.motions, tf.float32), batch.known)
             total = loss + weights[0] * moved + weights[1] * off
         gradients, norm = tf.clip_by_global_norm(tape.gradient(total, self._weights), _CLIP_NORM)
         return loss, norm, gradients
@@ -264,10 +261,16 @@ class Trainer:
             average.assign(average * keep + weight * (1.0 - keep))
 
     def _middle(self, batch: Batch) -> tf.Tensor:
-        first, truth, second = tf.unstack(tf.cast(batch.frames, tf.float32) / _LEVELS, axis=1)
-        pair = self._average.encode(first), self._average.encode(second)
-        flows = self._average.flows(*pair, tf.cast(batch.found, tf.float32))
-        return psnr(self._average.make(*pair, flows, batch.instants).image, truth)
+        made, truth = _made_again(self._average, batch)
+        return psnr(made.image, truth)
+
+
+def _made_again(network: FilmNetwork, batch: Batch) -> tuple[Made, tf.Tensor]:
+    """Make a batch's middle frames from its outer ones; give what was made, and the true ones."""
+    first, truth, second = tf.unstack(tf.cast(batch.frames, tf.float32) / _LEVELS, axis=1)
+    pair = network.encode(first), network.encode(second)
+    flows = network.flows(*pair, tf.cast(batch.found, tf.float32))
+    return network.make(*pair, flows, batch.instants), truth
 
 
 def _adopt(

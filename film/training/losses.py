@@ -35,8 +35,8 @@ def picture_loss(made: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
 def decibel_loss(made: tf.Tensor, truth: tf.Tensor) -> tf.Tensor:
     """Give each picture's mean squared error in dB, averaged: what quality is measured by, turned round.
 
-    An easy picture's tenth of an 8-bit step counts for as much as a hard one's ten steps, which other losses
-    don't notice beside them. At half a step and less there is nothing more to win.
+    A tenth of an easy picture's error counts for as much as a tenth of a hard one's, beside which other losses
+    don't notice it. Below half an 8-bit step there is nothing more to win.
     """
     squares = tf.reduce_mean(tf.square(made - truth), axis=(1, 2, 3))
     return tf.reduce_mean(10.0 / math.log(10.0) * tf.math.log(squares + _SMALLEST_ERROR**2))

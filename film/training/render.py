@@ -8,6 +8,7 @@ of them filmed once more with a camera that moves.
 """
 
 from collections.abc import Sequence
+from fractions import Fraction
 from typing import NamedTuple
 
 import cv2
@@ -15,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from film.errors import TrainingError
+from film.evaluation import Blend
 from film.training.scene import Layer, draw, motion, translation, turn
 from film.training.shapes import draw_shape
 from film.training.textures import Picture, Textures
@@ -79,8 +81,8 @@ class Renderer:
         before, after = self._scene(), self._scene()
         if before is None or after is None:
             return None
-        blended = before.first + np.float32(before.instant) * (after.second.astype(np.float32) - before.first)
-        return Triplet(before.first, np.rint(blended).astype(np.uint8), after.second, before.instant)
+        (blended,) = Blend().between(before.first, after.second, [Fraction(before.instant)])
+        return Triplet(before.first, np.asarray(blended, np.uint8), after.second, before.instant)
 
     # Rendered scenes
 

@@ -165,9 +165,8 @@ def check_compiled(function: Callable[..., tf.Tensor], *inputs: Floats) -> None:
 
 def test_the_flow_that_matches_best_around_a_pixel_is_kept() -> None:
     second = noise(1, 40, 80, 3)
-    first = np.concatenate(
-        [second[:, :, 3:43], second[:, :, 40:80]], axis=2
-    )  # moves by 3 on the left, rests on the right
+    # On the left all moves by 3, on the right it rests.
+    first = np.concatenate([second[:, :, 3:43], second[:, :, 40:80]], axis=2)
     wrong, moving, resting = (steady((step, 0), 40, 80) for step in (-7, 3, 0))
     for flow, others in ((wrong, [moving, resting]), (moving, [resting, wrong]), (resting, [wrong, moving])):
         found = closest(first, second, flow, others).numpy()
