@@ -18,6 +18,7 @@ _FLOW = 2  # (dx, dy)
 # Of the blend head, for one full-size pixel: blend logit, RGB residual, one flow
 # correction for each direction.
 _BLEND_HEAD = 1 + _RGB + 2 * _FLOW
+_HYPOTHESES = 2  # beside the motion that the decoder ends with: what each counts in the mean
 _PHASES = 4  # the pixels of one 2×2 cell
 _CORRECTION_FILTERS = 32
 _HEAD_CONVOLUTION_SIZE = 3
@@ -54,6 +55,11 @@ class FilmConfig:
         searched_levels: The finest levels at which what the estimator found competes with what `film.search`
             did, with both of the other way round, reversed, and with no motion at all; each pixel keeps the one that
             matches best around it. Needs no weights.
+        projected: Whether flows are first carried to the grid of the instant that they are used on: FILM's lie on the
+            grids of the two images. Needs no weights.
+        multi_hypothesis: Whether the image is a weighted mean of three: by the motion that the decoder ends with, by
+            each way's flow put in the place of the other's, and by none. Where nobody can know the motion a
+            mean of what is likely is nearer to the truth than any one guess. Needs the blend head.
     """
 
     pyramid_levels: int
@@ -68,6 +74,8 @@ class FilmConfig:
     any_instant: bool = False
     refined: bool = False
     searched_levels: int = 0
+    projected: bool = False
+    multi_hypothesis: bool = False
 
     def __post_init__(self) -> None:
         """Check the invariants.
@@ -89,12 +97,14 @@ class FilmConfig:
             raise OptionError(f"flow_filters are halved once, so they must be even, not {self.flow_filters}")
         if self.head not in get_args(Head):
             raise OptionError(f"head must be 'rgb' or 'blend', not {self.head!r}")
-        for name in ("any_instant", "refined"):
+        for name in ("any_instant", "refined", "projected", "multi_hypothesis"):
             if not isinstance(getattr(self, name), bool):
                 raise OptionError(f"{name} must be true or false, not {getattr(self, name)!r}")
         self._check_search()
         if self.refined and self.head != "blend":
             raise OptionError("refined needs the blend head, which starts as a plain blend by the flows it is given")
+        if self.multi_hypothesis and self.head != "blend":
+            raise OptionError("multi_hypothesis needs the blend head: the other has no images to take the mean of")
 
     def _check_levels(self) -> None:
         if self.fusion_pyramid_levels > self.pyramid_levels:
@@ -166,6 +176,8 @@ class FilmConfig:
             flow_passes=(1, 1, 2, 2),
             refined=True,
             searched_levels=2,
+            projected=True,
+            multi_hypothesis=True,
         )
 
     @classmethod
@@ -290,6 +302,8 @@ class FilmConfig:
             convolution("fusion/out", 1, self.fusion_channels(0), _RGB)
         else:
             convolution("fusion/out", _HEAD_CONVOLUTION_SIZE, self.fusion_channels(0), _PHASES * _BLEND_HEAD)
+        if self.multi_hypothesis:
+            convolution("fusion/hypotheses", _HEAD_CONVOLUTION_SIZE, self.fusion_channels(0), _HYPOTHESES)
         for level in self.corrected_levels:
             filters = convolution(f"fusion/{level}/motion_a", 3, self.fusion_channels(level), _CORRECTION_FILTERS)
             convolution(f"fusion/{level}/motion_b", 3, filters, 2 * _FLOW)

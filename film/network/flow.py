@@ -9,7 +9,7 @@ import tensorflow as tf
 from film.network.compiling import fused
 from film.network.config import FilmConfig
 from film.network.layers import convolution
-from film.network.pyramid import upsample_bilinear, warp
+from film.network.pyramid import upsample_bilinear, warp, window_means
 
 __all__ = ["FlowEstimator", "FlowPyramid", "Rivals", "closest"]
 
@@ -127,7 +127,9 @@ def closest(first: tf.Tensor, second: tf.Tensor, flow: tf.Tensor, others: Sequen
         flow: `(B, H, W, 2)` float32.
         others: More of that shape.
     """
-    mismatches = _window_means(tf.concat([_mismatch(first, second, found) for found in (flow, *others)], axis=-1))
+    mismatches = window_means(
+        tf.concat([_mismatch(first, second, found) for found in (flow, *others)], axis=-1), _WINDOW
+    )
     scales = tf.constant([1.0, *(_RIVALS_SHARE for _ in others)])
     chosen = tf.argmin(mismatches * scales, axis=-1)[..., None]
     for index, other in enumerate(others, start=1):
@@ -150,10 +152,3 @@ def _reversed(flow: tf.Tensor) -> tf.Tensor:
 def _mismatch(first: tf.Tensor, second: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
     difference = tf.cast(first - warp(second, tf.stop_gradient(flow)), tf.float32)
     return tf.reduce_mean(tf.sqrt(tf.square(difference) + _MATCH_EPSILON**2), axis=-1, keepdims=True)
-
-
-def _window_means(values: tf.Tensor) -> tf.Tensor:
-    for _ in range(2):
-        for window in ((_WINDOW, 1), (1, _WINDOW)):
-            values = tf.nn.avg_pool2d(values, ksize=window, strides=1, padding="SAME")
-    return values

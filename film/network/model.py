@@ -1,6 +1,6 @@
 """The whole network, in the three stages that are worth remembering apart."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
 import keras
@@ -14,12 +14,16 @@ from film.network.config import FilmConfig
 from film.network.features import FeatureExtractor
 from film.network.flow import FlowEstimator, FlowPyramid, Rivals
 from film.network.fusion import Fusion
-from film.network.pyramid import flow_pyramid, image_pyramid, upsample_bilinear, warp
+from film.network.pyramid import flow_pyramid, image_pyramid, pool, project, upsample_bilinear, warp, window_means
 from film.search import inverse_search
 
 __all__ = ["Encoded", "FilmNetwork", "Flows", "Made", "compact", "published"]
 
 _HALF_SIZE_CELL = 2
+# What the hypotheses count by themselves: the decoder's motion, each way's flow in the place of the other's, none.
+_PRIORS = (1.0, 0.5, 0.15)
+_MEAN_WINDOW = 5  # of half-size pixels, two boxes
+_SMALLEST_MISMATCH = 1 / 255  # of [0, 1]
 _LUMA = (0.299, 0.587, 0.114)  # of red, green and blue
 
 
@@ -149,11 +153,10 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
     def make(self, first: Encoded, second: Encoded, flows: Flows, instant: tf.Tensor) -> Made:
         """Do what `render` does, and tell more."""
         instant = tf.reshape(instant, (-1, 1, 1, 1))
-        scales = tf.concat([instant, instant, 1.0 - instant, 1.0 - instant], axis=-1)
-        motions = [
-            scales * tf.concat([back, ahead], axis=-1)
-            for back, ahead in zip(flows.backward.flows, flows.forward.flows, strict=True)
-        ]
+        ways = list(zip(flows.backward.flows, flows.forward.flows, strict=True))
+        if self.config.projected:
+            ways = [project(back, ahead, instant) for back, ahead in ways]
+        motions = [_motion(back, ahead, instant) for back, ahead in ways]
         values = correction = None
         for level in reversed(range(self.config.fusion_pyramid_levels)):
             if correction is not None:
@@ -170,7 +173,10 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
             x0_warped = tf.cast(aligned[..., :channels], tf.float32)
             x1_warped = tf.cast(aligned[..., offset : offset + channels], tf.float32)
             return Made(decoded, x0_warped, x1_warped, motions)
-        image, x0_warped, x1_warped, motion = _blend(decoded, motions[0], first.image, second.image, instant)
+        back, ahead = ways[0]
+        exchanged = _motion(-ahead, -back, instant)  # each way's flow, reversed, in the place of the other's
+        images, opinions = (first.image, second.image), self.fusion.opinions(values)
+        image, x0_warped, x1_warped, motion = _blend(decoded, opinions, (motions[0], exchanged), images, instant)
         return Made(image, x0_warped, x1_warped, [motion, *motions])
 
     def _align(self, first: Encoded, second: Encoded, level: int, motion: tf.Tensor) -> tf.Tensor:
@@ -218,9 +224,9 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
         layers += [layer for predictor in self.estimator.predictors for layer in predictor]
         layers += [layer for level in self.fusion.levels for layer in level]
         corrections = [layer for level in self.fusion.corrections for layer in level]
-        return [
-            variable for layer in [*layers, self.fusion.out, *corrections] for variable in (layer.kernel, layer.bias)
-        ]
+        hypotheses = [] if self.fusion.hypotheses is None else [self.fusion.hypotheses]
+        layers += [self.fusion.out, *hypotheses, *corrections]
+        return [variable for layer in layers for variable in (layer.kernel, layer.bias)]
 
     def get_config(self) -> dict[str, Any]:
         """Give the plain values that `from_config` makes this network of."""
@@ -248,19 +254,67 @@ def _luma(image: tf.Tensor) -> tf.Tensor:
     return tf.cast(tf.round(weighted * float(tf.uint8.max)), tf.uint8)
 
 
+def _motion(back: tf.Tensor, ahead: tf.Tensor, instant: tf.Tensor) -> tf.Tensor:
+    """Give what moves the scene from the instant to the first image, and to the second; `(B, h, w, 4)`."""
+    return tf.concat([instant * back, (1.0 - instant) * ahead], axis=-1)
+
+
 @fused
 def _blend(
-    decoded: tf.Tensor, motion: tf.Tensor, first: tf.Tensor, second: tf.Tensor, instant: tf.Tensor
+    decoded: tf.Tensor,
+    opinions: tf.Tensor | None,
+    motions: tuple[tf.Tensor, tf.Tensor],
+    images: tuple[tf.Tensor, tf.Tensor],
+    instant: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Make the image of what the blend head says; give it, both images moved to it, and what moved them."""
+    """Make the image of what the blend head says; give it, both images moved to it, and what moved them.
+
+    Args:
+        decoded: What `Fusion.split` takes apart.
+        opinions: What `Fusion.opinions` gave.
+        motions: Of the finest level: what `_motion` gave, corrected, and what it gave of the flows exchanged.
+        images: The pair.
+        instant: `(B, 1, 1, 1)`.
+    """
     parts = Fusion.split(decoded)
-    motion = upsample_bilinear(_HALF_SIZE_CELL * motion) + parts.correction
-    to_first, to_second = tf.split(motion, 2, axis=-1)
-    x0_warped, x1_warped = warp(first, to_first), warp(second, to_second)
+    motion, exchanged = (upsample_bilinear(_HALF_SIZE_CELL * motion) for motion in motions)
+    motion += parts.correction
+    warped = _moved(images, motion)
     # Where the head has no opinion, the nearer image counts for more: with a logit of 0 this is
     # (1 − t)·first + t·second.
     share = tf.sigmoid(parts.logit + tf.math.log(1.0 - instant) - tf.math.log(instant))
-    return share * x0_warped + (1.0 - share) * x1_warped + parts.residual, x0_warped, x1_warped, motion
+    if opinions is None:
+        image = _mixed(*warped, share)
+    else:
+        image = _mean((warped, _moved(images, exchanged), images), opinions, share)
+    return image + parts.residual, *warped, motion
+
+
+def _moved(images: tuple[tf.Tensor, tf.Tensor], motion: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    to_first, to_second = tf.split(motion, 2, axis=-1)
+    return warp(images[0], to_first), warp(images[1], to_second)
+
+
+def _mixed(x0_warped: tf.Tensor, x1_warped: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    return share * x0_warped + (1.0 - share) * x1_warped
+
+
+def _mean(pairs: Sequence[tuple[tf.Tensor, tf.Tensor]], opinions: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+    """Take the mean over hypotheses, each a pair of images moved to the instant.
+
+    A hypothesis counts for as much less as its two images differ more around a pixel, times what the decoder says.
+    """
+    halved = [[pool(image) for image in pair] for pair in pairs]  # a quarter of the work, and the same answer
+    mismatches = [tf.reduce_mean(tf.abs(one - other), axis=-1, keepdims=True) for one, other in halved]
+    around = window_means(tf.stop_gradient(tf.concat(mismatches, axis=-1)), _MEAN_WINDOW)
+    trust = tf.math.log(tf.constant(_PRIORS)) - tf.math.log(around + _SMALLEST_MISMATCH)
+    logits = trust + tf.pad(opinions, ((0, 0), (0, 0), (0, 0), (1, 0)))
+    weights = tf.split(upsample_bilinear(tf.nn.softmax(logits)), len(pairs), axis=-1)
+    x0_mean, x1_mean = (
+        tf.add_n([weight * image for weight, image in zip(weights, images, strict=True)])
+        for images in zip(*pairs, strict=True)
+    )
+    return _mixed(x0_mean, x1_mean, share)
 
 
 def published(*, mixed_precision: bool = False) -> FilmNetwork:

@@ -9,7 +9,16 @@ import tensorflow as tf
 
 from film.network.compiling import fused
 
-__all__ = ["flow_pyramid", "image_pyramid", "pool", "upsample_bilinear", "upsample_nearest", "warp"]
+__all__ = [
+    "flow_pyramid",
+    "image_pyramid",
+    "pool",
+    "project",
+    "upsample_bilinear",
+    "upsample_nearest",
+    "warp",
+    "window_means",
+]
 
 
 def pool(image: tf.Tensor) -> tf.Tensor:
@@ -96,6 +105,33 @@ def warp(image: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
     above = _mix(tf.gather(pixels, upper + left), tf.gather(pixels, upper + right), along)
     below = _mix(tf.gather(pixels, lower + left), tf.gather(pixels, lower + right), along)
     return tf.ensure_shape(_mix(above, below, down), image.shape)
+
+
+def project(back: tf.Tensor, ahead: tf.Tensor, instant: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
+    """Carry the flows between two images to the grid of an instant, along themselves.
+
+    What is at x at the instant was elsewhere on the grids that the flows lie on, and it is their values there which
+    are wanted. Where that is the mean of both flows at x says. One step of a fixed point: a second one gains nothing
+    where motion is smooth, and jumps to and fro at the edges of what moves.
+
+    Args:
+        back: `(B, H, W, 2)` float32, pixels, (dx, dy): from the second image to the first, on the second's grid.
+        ahead: From the first to the second, on the first's grid; the same shape.
+        instant: `(B, 1, 1, 1)` in [0, 1].
+
+    Returns:
+        Both, of the same shape.
+    """
+    motion = 0.5 * (ahead - back)
+    return warp(back, (1.0 - instant) * motion), warp(ahead, -instant * motion)
+
+
+def window_means(values: tf.Tensor, window: int) -> tf.Tensor:
+    """Average `(B, H, W, C)` around every pixel: two boxes of `window` pixels, of what of them lies inside."""
+    for _ in range(2):
+        for box in ((window, 1), (1, window)):
+            values = tf.nn.avg_pool2d(values, ksize=box, strides=1, padding="SAME")
+    return values
 
 
 def _neighbours(positions: tf.Tensor, size: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:

@@ -19,6 +19,7 @@ SMALL = FilmConfig(
     flow_filters=(4, 6, 8),
 )
 SMALL_BLEND = FilmConfig(**{**SMALL.__dict__, "head": "blend", "any_instant": True})
+SMALL_HYPOTHESES = FilmConfig(**{**SMALL_BLEND.__dict__, "projected": True, "multi_hypothesis": True})
 SMALL_REFINED = FilmConfig(**{**SMALL_BLEND.__dict__, "refined": True, "flow_passes": (1, 2, 2)})
 SMALL_SEARCHED = FilmConfig(**{**SMALL_REFINED.__dict__, "fusion_pyramid_levels": 4, "searched_levels": 2})
 

@@ -4,7 +4,7 @@ Slow, and meant to be read beside Reda et al. 2022, section 3. Tensors are (B, H
 float64; pyramids are lists, finest level first.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -124,15 +124,29 @@ class Reference:
         forward, forward_residuals = self._flow(features[0], features[1])
         backward, backward_residuals = self._flow(features[1], features[0])
         fused = range(self.sizes["fusion_pyramid_levels"])
-        to_first = [instant * backward[level] for level in fused]
-        to_second = [(1 - instant) * forward[level] for level in fused]
+        ahead, back = forward, backward
+        if self.sizes["projected"]:  # read where what is here by then was on the flow's own grid
+            motion = [(flow - other) / 2 for flow, other in zip(forward, backward, strict=True)]
+            ahead = [warp(flow, -instant * moved) for flow, moved in zip(forward, motion, strict=True)]
+            back = [warp(flow, (1 - instant) * moved) for flow, moved in zip(backward, motion, strict=True)]
+        to_first = [instant * back[level] for level in fused]
+        to_second = [(1 - instant) * ahead[level] for level in fused]
         aligned = []
         for level in fused:
             pair = [np.concatenate([cells[side][level], features[side][level]], -1) for side in (0, 1)]
             moved = [warp(pair[0], to_first[level]), warp(pair[1], to_second[level])]
             aligned.append(np.concatenate([*moved, to_first[level], to_second[level]], -1))
-        decoded = self._fuse(aligned)
-        if self.sizes["head"] == "blend":
+        held = self._fuse(aligned)
+        decoded = self._convolve("fusion/out", held)
+        if self.sizes["multi_hypothesis"]:
+            swapped = -instant * ahead[0], -(1 - instant) * back[0]
+            moved = [
+                warp(image, double_bilinear(2 * flow)) for image, flow in zip((first, second), swapped, strict=True)
+            ]
+            opinions = np.split(self._convolve("fusion/hypotheses", held), 2, axis=-1)
+            others = list(zip([moved, [first, second]], opinions, strict=True))
+            image, warped = self._blend(decoded, (first, second), (to_first[0], to_second[0]), instant, others)
+        elif self.sizes["head"] == "blend":
             image, warped = self._blend(decoded, (first, second), (to_first[0], to_second[0]), instant)
         else:
             image, warped = decoded, (warp(first, to_first[0]), warp(second, to_second[0]))
@@ -184,11 +198,15 @@ class Reference:
             values = np.concatenate([aligned[level], values], -1)
             for part in "ab":
                 values = leaky(self._convolve(f"fusion/{level}/{part}", values))
-        return self._convolve("fusion/out", values)
+        return values
 
     @staticmethod
     def _blend(
-        decoded: Array, images: tuple[Array, Array], flows: tuple[Array, Array], instant: float
+        decoded: Array,
+        images: tuple[Array, Array],
+        flows: tuple[Array, Array],
+        instant: float,
+        others: Sequence[tuple[Sequence[Array], Array]] = (),
     ) -> tuple[Array, tuple[Array, Array]]:
         logit, residual, *corrections = np.split(pixels_of(decoded), [1, 4, 6], axis=-1)
         moved = [
@@ -196,4 +214,24 @@ class Reference:
             for image, flow, correction in zip(images, flows, corrections, strict=True)
         ]
         share = 1 / (1 + np.exp(-(logit + np.log((1 - instant) / instant))))
-        return share * moved[0] + (1 - share) * moved[1] + residual, (moved[0], moved[1])
+        pairs = [(moved, np.zeros(())), *others]
+        counts = [
+            prior * np.exp(opinion) / (_mismatch(pair) + 1 / 255)
+            for (pair, opinion), prior in zip(pairs, (1, 0.5, 0.15), strict=False)
+        ]
+        image = residual
+        for count, (pair, _) in zip(counts, pairs, strict=True):
+            weight = double_bilinear(count / np.sum(counts, axis=0))
+            image = image + weight * (share * pair[0] + (1 - share) * pair[1])
+        return image, (moved[0], moved[1])
+
+
+def _mismatch(pair: Sequence[Array]) -> Array:
+    """Average the difference of a pair's images, halved, over two boxes of 5 cells around every cell."""
+    mismatch: Array = np.abs(halve(pair[0]) - halve(pair[1])).mean(axis=-1, keepdims=True)
+    for _ in range(2):
+        for axis in (1, 2):
+            size = mismatch.shape[axis]
+            inside = [range(max(0, at - 2), min(size, at + 3)) for at in range(size)]
+            mismatch = np.stack([mismatch.take(cells, axis).mean(axis=axis) for cells in inside], axis=axis)
+    return mismatch

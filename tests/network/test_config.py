@@ -33,6 +33,8 @@ def configurations(draw: st.DrawFn) -> FilmConfig:
         head=head,
         any_instant=draw(st.booleans()),
         refined=head == "blend" and draw(st.booleans()),
+        projected=draw(st.booleans()),
+        multi_hypothesis=head == "blend" and draw(st.booleans()),
         searched_levels=draw(st.integers(0, levels))
         if (2 if head == "blend" else 1) * 2 ** ((fused if head == "blend" else levels) - 1) >= 12
         else 0,
@@ -66,6 +68,9 @@ def configurations(draw: st.DrawFn) -> FilmConfig:
         ("any_instant", "yes", "true or false"),
         ("refined", 1, "true or false"),
         ("refined", True, "needs the blend head"),
+        ("projected", 0, "true or false"),
+        ("multi_hypothesis", 1, "true or false"),
+        ("multi_hypothesis", True, "needs the blend head"),
         ("searched_levels", -1, "at least 0"),
         ("searched_levels", True, "whole number"),
         ("searched_levels", 5, "can't exceed pyramid_levels"),
@@ -107,12 +112,13 @@ def test_the_published_network_has_the_released_number_of_weights_and_parameters
 
 
 def test_the_compact_network_has_under_a_million_parameters() -> None:
-    assert compact().count_params() == 874_740
+    assert compact().count_params() == 875_030
 
 
-def test_a_configuration_of_before_passes_corrections_and_search_means_none_of_them() -> None:
+def test_a_configuration_that_says_nothing_of_what_was_added_since_means_none_of_it() -> None:
     values = SMALL.to_json()
-    del values["flow_passes"], values["refined"], values["searched_levels"]
+    for name in ("flow_passes", "refined", "searched_levels", "projected", "multi_hypothesis"):
+        del values[name]
     config = FilmConfig.from_json(values)
     assert config == SMALL
     assert [config.passes(level) for level in range(4)] == [1, 1, 1, 1]

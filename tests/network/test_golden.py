@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from film.network import FilmConfig, FilmNetwork
 
-from .conftest import SMALL, SMALL_BLEND, random_weights, smooth_pictures
+from .conftest import SMALL, SMALL_BLEND, SMALL_HYPOTHESES, random_weights, smooth_pictures
 from .reference import Reference
 
 # All figures are of order 1 (colours) to 10 (pixels), computed here in single precision.
@@ -23,7 +23,7 @@ def difference(found: ArrayLike, expected: ArrayLike) -> float:
 
 
 @pytest.mark.parametrize("instant", [0.5, 0.3])
-@pytest.mark.parametrize("config", [SMALL, SMALL_BLEND], ids=["rgb", "blend"])
+@pytest.mark.parametrize("config", [SMALL, SMALL_BLEND, SMALL_HYPOTHESES], ids=["rgb", "blend", "hypotheses"])
 def test_every_figure_equals_a_plain_numpy_implementation(
     config: FilmConfig, instant: float, network: Callable[..., FilmNetwork]
 ) -> None:

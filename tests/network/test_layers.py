@@ -15,7 +15,16 @@ from film.network.compiling import compiled
 from film.network.features import FeatureExtractor
 from film.network.flow import FlowEstimator, closest
 from film.network.fusion import Fusion
-from film.network.pyramid import flow_pyramid, image_pyramid, pool, upsample_bilinear, upsample_nearest, warp
+from film.network.pyramid import (
+    flow_pyramid,
+    image_pyramid,
+    pool,
+    project,
+    upsample_bilinear,
+    upsample_nearest,
+    warp,
+    window_means,
+)
 
 from .conftest import SMALL, SMALL_BLEND
 
@@ -123,6 +132,45 @@ def test_each_picture_of_a_batch_is_warped_by_its_own_flow() -> None:
     for index in (0, 1):
         alone = warp(images[index : index + 1], flows[index : index + 1])
         np.testing.assert_array_equal(warp(images, flows)[index], alone[0])
+
+
+@settings(max_examples=20)
+@given(st.floats(-3, 3), st.floats(-3, 3), st.floats(0, 1))
+def test_flows_that_are_everywhere_the_same_are_so_at_any_instant(dx: float, dy: float, instant: float) -> None:
+    back, ahead = steady((-dx, -dy), 6, 8), steady((dx, dy), 6, 8)
+    for found, flow in zip(
+        project(back, ahead, np.full((1, 1, 1, 1), instant, np.float32)), (back, ahead), strict=True
+    ):
+        np.testing.assert_allclose(found, flow, atol=1e-6)
+
+
+def test_a_block_is_projected_to_where_it_is_at_each_pairs_own_instant() -> None:
+    ahead, back = np.zeros((2, 3, 1, 6, 20, 2), np.float32)[:, :, 0]
+    ahead[:, :, 4:10] = (4, 0)  # a block that goes right by 4, on the first image's grid and on the second's
+    back[:, :, 8:14] = (-4, 0)
+    instants = np.array([0.0, 0.5, 1.0], np.float32).reshape(3, 1, 1, 1)
+    found = project(back, ahead, instants)
+    for index, start in enumerate((4, 6, 8)):
+        # Its middle, which both flows know of, moves along; at its ends one of them thinks that all stands still.
+        for flow, value in zip(found, (-4, 4), strict=True):
+            np.testing.assert_array_equal(flow[index, :, start + 2 : start + 4], np.full((6, 2, 2), (value, 0)))
+        for flow, own in zip(found, (back, ahead), strict=True):
+            if index == (2 if own is back else 0):
+                np.testing.assert_array_equal(flow[index], own[index])  # nothing to carry it over
+
+
+@settings(max_examples=20)
+@given(st.sampled_from([1, 3, 5]))
+def test_a_window_averages_what_of_it_lies_inside(window: int) -> None:
+    values, reach = noise(1, 7, 9, 2), window // 2
+
+    def box(image: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = [image[:, max(0, y - reach) : y + reach + 1].mean(axis=1) for y in range(image.shape[1])]
+        image = np.stack(rows, axis=1)
+        columns = [image[:, :, max(0, x - reach) : x + reach + 1].mean(axis=2) for x in range(image.shape[2])]
+        return np.stack(columns, axis=2)
+
+    np.testing.assert_allclose(window_means(values, window), box(box(values.astype(np.float64))), atol=1e-5)
 
 
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 1e30])

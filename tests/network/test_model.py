@@ -10,16 +10,24 @@ from numpy.typing import NDArray
 
 from film.errors import WeightsMismatch
 from film.network import FilmConfig, FilmNetwork, compact
+from film.network.pyramid import warp
 
-from .conftest import SMALL, SMALL_BLEND, SMALL_REFINED, SMALL_SEARCHED, random_weights, smooth_pictures
+from .conftest import (
+    SMALL,
+    SMALL_BLEND,
+    SMALL_HYPOTHESES,
+    SMALL_REFINED,
+    SMALL_SEARCHED,
+    random_weights,
+    smooth_pictures,
+)
 
 Make = Callable[..., FilmNetwork]
 
-EVERY = pytest.mark.parametrize(
-    "config", [SMALL, SMALL_BLEND, SMALL_REFINED, SMALL_SEARCHED], ids=["rgb", "blend", "refined", "searched"]
-)
 # A search may leave a random network's flows nowhere to be kept, and nothing to learn.
-UNRIVALLED = pytest.mark.parametrize("config", [SMALL, SMALL_BLEND, SMALL_REFINED], ids=["rgb", "blend", "refined"])
+NETWORKS = {"rgb": SMALL, "blend": SMALL_BLEND, "refined": SMALL_REFINED, "hypotheses": SMALL_HYPOTHESES}
+UNRIVALLED = pytest.mark.parametrize("config", NETWORKS.values(), ids=NETWORKS)
+EVERY = pytest.mark.parametrize("config", [*NETWORKS.values(), SMALL_SEARCHED], ids=[*NETWORKS, "searched"])
 
 
 def pair(height: int = 32, width: int = 48, *, batch: int = 1) -> dict[str, NDArray[np.float32]]:
@@ -29,7 +37,8 @@ def pair(height: int = 32, width: int = 48, *, batch: int = 1) -> dict[str, NDAr
 
 def decoder_without_opinion(config: FilmConfig) -> dict[str, NDArray[np.float32]]:
     shapes = config.weight_shapes()
-    last = [name for name in shapes if name.startswith("fusion/out/") or "/motion_b/" in name]
+    last = [name for name in shapes if any(part in name for part in ("/out/", "/hypotheses/", "/motion_b/"))]
+    last = [name for name in last if name.startswith("fusion/")]
     return {name: np.zeros(shapes[name], np.float32) for name in last}
 
 
@@ -136,6 +145,67 @@ def test_what_the_search_finds_is_kept_where_the_estimator_finds_nothing(network
     np.testing.assert_array_equal(again.forward.flows[0], flows.forward.flows[0])
     still = ours.flows(first, first, tf.fill((2, 64, 128, 2), 50.0))
     np.testing.assert_array_equal(still.forward.flows[0], 0)  # no motion at all is better
+
+
+def test_published_flows_stay_on_the_images_grids_and_projected_ones_move_with_what_they_move(network: Make) -> None:
+    inputs = pair()
+    ahead, back = np.zeros((2, 1, 16, 24, 2), np.float32)
+    ahead[:, 4:12, 6:14] = (4, 0)  # a block that goes right by 4, before what stands still
+    back[:, 4:12, 10:18] = (-4, 0)
+    # At 0.25 it has gone a quarter of the way. At its edges, where the flows disagree, the mean is half of that.
+    still, moving = [0.0] * 8, [3.0] * 7
+    rows = {False: [*still[:6], 3.0, *moving, *still, 0.0, 0.0], True: [*still[:6], 1.5, *moving, 1.5, *still, 0.0]}
+    for projected, row in rows.items():
+        ours = network(replace(SMALL_BLEND, projected=projected))
+        ours.set_named_weights({**ours.named_weights(), **decoder_without_opinion(SMALL_BLEND)})
+        first, second = ours.encode(inputs["x0"]), ours.encode(inputs["x1"])
+        flows = ours.flows(first, second)
+        flows.forward.flows[0], flows.backward.flows[0] = tf.constant(ahead), tf.constant(back)
+        to_second = ours.make(first, second, flows, tf.constant([0.25])).motions[1].numpy()[0, ..., 2]
+        expected = np.zeros((16, 24), np.float32)
+        expected[4:12] = row
+        np.testing.assert_array_equal(to_second, expected)
+
+
+def test_the_decoder_says_which_motion_the_picture_is_made_by(network: Make) -> None:
+    ours, inputs, instant = network(SMALL_HYPOTHESES), pair(), tf.constant([0.25])
+    first, second = ours.encode(inputs["x0"]), ours.encode(inputs["x1"])
+    flows, size = ours.flows(first, second), (1, 16, 24, 2)
+    flows.forward.flows[0], flows.backward.flows[0] = tf.fill(size, 2.0), tf.fill(size, 6.0)
+
+    def made(logits: tuple[float, float]) -> NDArray[np.float32]:
+        said = {"fusion/hypotheses/bias": np.array(logits, np.float32)}
+        ours.set_named_weights({**ours.named_weights(), **decoder_without_opinion(SMALL_HYPOTHESES), **said})
+        return np.asarray(ours.render(first, second, flows, instant)["image"])
+
+    def moved(to_first: float, to_second: float) -> NDArray[np.float32]:
+        ends = [
+            warp(tf.constant(inputs[name]), np.full((1, 32, 48, 2), distance, np.float32))
+            for name, distance in (("x0", to_first), ("x1", to_second))
+        ]
+        return np.asarray(0.75 * ends[0] + 0.25 * ends[1])
+
+    # Pixels of full size are twice those of the flows.
+    np.testing.assert_allclose(made((-50, -50)), moved(0.25 * 12.0, 0.75 * 4.0), atol=1e-5)
+    np.testing.assert_allclose(made((50, -50)), moved(-0.25 * 4, -0.75 * 12), atol=1e-5)
+    np.testing.assert_allclose(made((-50, 50)), moved(0.0, 0.0), atol=1e-5)
+
+
+def test_a_motion_that_matches_counts_for_more_than_one_that_does_not(network: Make) -> None:
+    ours = network(SMALL_HYPOTHESES)
+    ours.set_named_weights({**ours.named_weights(), **decoder_without_opinion(SMALL_HYPOTHESES)})
+    wide = smooth_pictures(32, 64, count=1)
+    inputs = wide[:, :, 4:52], wide[:, :, :48]  # the camera goes left, the picture right by 4
+    first, second = (ours.encode(image) for image in inputs)
+    flows, size = ours.flows(first, second), (1, 16, 24, 1)
+    right = tf.concat([tf.fill(size, 2.0), tf.zeros(size)], axis=-1)
+    flows.forward.flows[0], flows.backward.flows[0] = right, -right
+    made = ours.render(first, second, flows, tf.constant([0.5]))["image"]
+    truth, inside = wide[:, :, 2:50], np.s_[:, :, 8:-8]
+    blended = (inputs[0] + inputs[1]) / 2
+    # Of what a plain blend gets wrong less than a hundredth is left: no motion fits badly and hardly counts.
+    wrong = [np.abs(image - truth)[inside].mean() for image in (np.asarray(made), blended)]
+    assert wrong[0] < 0.01 * wrong[1]
 
 
 def test_a_network_that_does_not_search_has_nothing_found(network: Make) -> None:
