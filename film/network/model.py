@@ -14,7 +14,16 @@ from film.network.config import FilmConfig
 from film.network.features import FeatureExtractor
 from film.network.flow import FlowEstimator, FlowPyramid, Rivals
 from film.network.fusion import Fusion
-from film.network.pyramid import flow_pyramid, image_pyramid, pool, project, upsample_bilinear, warp, window_means
+from film.network.pyramid import (
+    flow_pyramid,
+    image_pyramid,
+    pool,
+    project,
+    upsample_bilinear,
+    warp,
+    warp_bicubic,
+    window_means,
+)
 from film.search import inverse_search
 
 __all__ = ["Encoded", "FilmNetwork", "Flows", "Made", "compact", "published"]
@@ -292,7 +301,7 @@ def _blend(
 
 def _moved(images: tuple[tf.Tensor, tf.Tensor], motion: tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     to_first, to_second = tf.split(motion, 2, axis=-1)
-    return warp(images[0], to_first), warp(images[1], to_second)
+    return warp_bicubic(images[0], to_first), warp_bicubic(images[1], to_second)
 
 
 def _mixed(x0_warped: tf.Tensor, x1_warped: tf.Tensor, share: tf.Tensor) -> tf.Tensor:

@@ -92,6 +92,30 @@ def warp(image: Array, flow: Array) -> Array:
     return out
 
 
+def warp_bicubic(image: Array, flow: Array) -> Array:
+    """Read every pixel where the flow points, by Keys's kernel (1981, a = −½) over the sixteen around it."""
+    batch, height, width, _ = image.shape
+    out = np.zeros_like(image)
+    for b in range(batch):
+        for y in range(height):
+            for x in range(width):
+                column = min(max(x + flow[b, y, x, 0], 0.0), width - 1.0)
+                row = min(max(y + flow[b, y, x, 1], 0.0), height - 1.0)
+                for near_row in range(int(row) - 1, int(row) + 3):
+                    for near_column in range(int(column) - 1, int(column) + 3):
+                        inside = min(max(near_row, 0), height - 1), min(max(near_column, 0), width - 1)
+                        out[b, y, x] += keys(row - near_row) * keys(column - near_column) * image[b, *inside]
+    return out
+
+
+def keys(distance: float) -> float:
+    """Say what a pixel at that distance counts."""
+    length = abs(distance)
+    if length < 1:
+        return 1.5 * length**3 - 2.5 * length**2 + 1
+    return -0.5 * length**3 + 2.5 * length**2 - 4 * length + 2 if length < 2 else 0.0
+
+
 def cells_of(image: Array) -> Array:
     """Turn every 2×2 cell of pixels into one pixel of four times the channels, row by row."""
     return np.concatenate([image[:, i::2, j::2] for i in (0, 1) for j in (0, 1)], axis=-1)
@@ -141,7 +165,8 @@ class Reference:
         if self.sizes["multi_hypothesis"]:
             swapped = -instant * ahead[0], -(1 - instant) * back[0]
             moved = [
-                warp(image, double_bilinear(2 * flow)) for image, flow in zip((first, second), swapped, strict=True)
+                warp_bicubic(image, double_bilinear(2 * flow))
+                for image, flow in zip((first, second), swapped, strict=True)
             ]
             opinions = np.split(self._convolve("fusion/hypotheses", held), 2, axis=-1)
             others = list(zip([moved, [first, second]], opinions, strict=True))
@@ -210,7 +235,7 @@ class Reference:
     ) -> tuple[Array, tuple[Array, Array]]:
         logit, residual, *corrections = np.split(pixels_of(decoded), [1, 4, 6], axis=-1)
         moved = [
-            warp(image, double_bilinear(2 * flow) + correction)
+            warp_bicubic(image, double_bilinear(2 * flow) + correction)
             for image, flow, correction in zip(images, flows, corrections, strict=True)
         ]
         share = 1 / (1 + np.exp(-(logit + np.log((1 - instant) / instant))))

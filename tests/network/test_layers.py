@@ -23,12 +23,16 @@ from film.network.pyramid import (
     upsample_bilinear,
     upsample_nearest,
     warp,
+    warp_bicubic,
     window_means,
 )
 
 from .conftest import SMALL, SMALL_BLEND
 
 Floats = NDArray[np.float32]
+
+Warp = Callable[[Floats, Floats], tf.Tensor]
+WARPS = [pytest.param(warp, id="bilinear"), pytest.param(warp_bicubic, id="bicubic")]
 
 sizes = st.tuples(st.integers(1, 2), st.integers(1, 9), st.integers(1, 9), st.integers(1, 3))
 
@@ -110,12 +114,13 @@ def test_halving_what_was_doubled_by_repeating_gives_it_back(shape: tuple[int, i
     np.testing.assert_allclose(pool(upsample_nearest(image)), image, atol=1e-6)
 
 
+@pytest.mark.parametrize("warped", WARPS)
 @settings(max_examples=20)
-@given(st.integers(-12, 12), st.integers(-12, 12))
-def test_warping_by_whole_pixels_shifts_and_repeats_the_edge(dx: int, dy: int) -> None:
+@given(dx=st.integers(-12, 12), dy=st.integers(-12, 12))
+def test_warping_by_whole_pixels_shifts_and_repeats_the_edge(warped: Warp, dx: int, dy: int) -> None:
     image = noise(1, 6, 8, 2)
     rows, columns = np.clip(np.arange(6) + dy, 0, 5), np.clip(np.arange(8) + dx, 0, 7)
-    np.testing.assert_array_equal(warp(image, steady((dx, dy), 6, 8)), image[:, rows][:, :, columns])
+    np.testing.assert_array_equal(warped(image, steady((dx, dy), 6, 8)), image[:, rows][:, :, columns])
 
 
 def test_warping_by_half_a_pixel_gives_the_mean_of_two() -> None:
@@ -126,12 +131,35 @@ def test_warping_by_half_a_pixel_gives_the_mean_of_two() -> None:
     np.testing.assert_allclose(found[:, 1:], (image[:, 1:] + image[:, :-1]) / 2, atol=1e-6)
 
 
-def test_each_picture_of_a_batch_is_warped_by_its_own_flow() -> None:
+@settings(max_examples=20)
+@given(st.floats(0, 0.99), st.floats(0, 0.99))
+def test_a_bicubic_warp_keeps_what_is_curved_and_a_bilinear_one_does_not(dx: float, dy: float) -> None:
+    def curved(rows: NDArray[np.float64], columns: NDArray[np.float64]) -> NDArray[np.float64]:
+        return rows**2 / 40 - rows * columns**2 / 600 + columns / 9
+
+    rows, columns = np.mgrid[:8, :9].astype(np.float64)
+    image = curved(rows, columns).astype(np.float32)[None, ..., None]
+    inside, truth = np.s_[1:-2, 1:-2], curved(rows + dy, columns + dx)
+    found = {warped: warped(image, steady((dx, dy), 8, 9)).numpy()[0, ..., 0] for warped in (warp, warp_bicubic)}
+    np.testing.assert_allclose(found[warp_bicubic][inside], truth[inside], atol=1e-5)
+    if abs(dy - 0.5) < 0.2:
+        assert np.abs(found[warp] - truth)[inside].max() > 3e-3
+
+
+def test_a_bicubic_warp_by_half_a_pixel_weighs_four() -> None:
+    image = noise(1, 6, 8, 2)
+    found = warp_bicubic(image, steady((0.5, 0.0), 6, 8)).numpy()
+    expected = (9 * (image[:, :, 1:-2] + image[:, :, 2:-1]) - image[:, :, :-3] - image[:, :, 3:]) / 16
+    np.testing.assert_allclose(found[:, :, 1:-2], expected, atol=1e-6)
+
+
+@pytest.mark.parametrize("warped", WARPS)
+def test_each_picture_of_a_batch_is_warped_by_its_own_flow(warped: Warp) -> None:
     images = noise(2, 6, 8, 2)
     flows = np.concatenate([steady((1, 0), 6, 8), steady((0, -2), 6, 8)])
     for index in (0, 1):
-        alone = warp(images[index : index + 1], flows[index : index + 1])
-        np.testing.assert_array_equal(warp(images, flows)[index], alone[0])
+        alone = warped(images[index : index + 1], flows[index : index + 1])
+        np.testing.assert_array_equal(warped(images, flows)[index], alone[0])
 
 
 @settings(max_examples=20)
@@ -173,12 +201,13 @@ def test_a_window_averages_what_of_it_lies_inside(window: int) -> None:
     np.testing.assert_allclose(window_means(values, window), box(box(values.astype(np.float64))), atol=1e-5)
 
 
+@pytest.mark.parametrize("warped", WARPS)
 @pytest.mark.parametrize("odd", [np.nan, np.inf, -np.inf, 1e30])
-def test_a_flow_that_is_no_place_reads_something_and_spares_other_pixels(odd: float) -> None:
+def test_a_flow_that_is_no_place_reads_something_and_spares_other_pixels(odd: float, warped: Warp) -> None:
     image = noise(1, 6, 8, 2)
     flow = np.zeros((1, 6, 8, 2), np.float32)
     flow[0, 2, 3] = odd
-    found = warp(image, flow).numpy()
+    found = warped(image, flow).numpy()
     found[0, 2, 3] = image[0, 2, 3]
     np.testing.assert_array_equal(found, image)
 

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from film.errors import WeightsMismatch
 from film.network import FilmConfig, FilmNetwork, compact
-from film.network.pyramid import warp
+from film.network.pyramid import warp_bicubic
 
 from .conftest import (
     SMALL,
@@ -180,7 +180,7 @@ def test_the_decoder_says_which_motion_the_picture_is_made_by(network: Make) -> 
 
     def moved(to_first: float, to_second: float) -> NDArray[np.float32]:
         ends = [
-            warp(tf.constant(inputs[name]), np.full((1, 32, 48, 2), distance, np.float32))
+            warp_bicubic(tf.constant(inputs[name]), np.full((1, 32, 48, 2), distance, np.float32))
             for name, distance in (("x0", to_first), ("x1", to_second))
         ]
         return np.asarray(0.75 * ends[0] + 0.25 * ends[1])
