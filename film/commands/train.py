@@ -71,8 +71,9 @@ def _train(arguments: argparse.Namespace) -> int:
             if progress.best_psnr > best:
                 best = progress.best_psnr
                 _write(result, trainer, arguments.name)
-    except KeyboardInterrupt:
-        trainer.save()
+    except BaseException as ended:
+        if not isinstance(ended, Exception):  # by Ctrl-C or a signal: what was learnt since the last checkpoint is kept
+            trainer.save()
         raise
     _write(result, trainer, arguments.name)
     print(result)

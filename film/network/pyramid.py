@@ -1,4 +1,4 @@
-"""The arithmetic between the convolutions: pyramids, ×2 resizing and the bilinear warp.
+"""The arithmetic between the convolutions: pyramids, ×2 resizing and warps.
 
 All functions take NHWC tensors. Sizes only ever change by exactly 2, so resizing is
 written with reshapes and slices: XLA compiles these and their gradients on every
