@@ -18,7 +18,6 @@ _FLOW = 2  # (dx, dy)
 # Of the blend head, for one full-size pixel: blend logit, RGB residual, one flow
 # correction for each direction.
 _BLEND_HEAD = 1 + _RGB + 2 * _FLOW
-_HYPOTHESES = 2  # beside the motion that the decoder ends with: what each counts in the mean
 _PHASES = 4  # the pixels of one 2×2 cell
 _CORRECTION_FILTERS = 32
 _HEAD_CONVOLUTION_SIZE = 3
@@ -59,7 +58,7 @@ class FilmConfig:
             grids of the two images. Needs no weights.
         multi_hypothesis: Whether the image is a weighted mean of three: by the motion that the decoder ends with, by
             each way's flow put in the place of the other's, and by none. Where nobody can know the motion a
-            mean of what is likely is nearer to the truth than any one guess. Needs the blend head.
+            mean of what is likely is nearer to the truth than any one guess. Needs the blend head, and no weights.
     """
 
     pyramid_levels: int
@@ -302,8 +301,6 @@ class FilmConfig:
             convolution("fusion/out", 1, self.fusion_channels(0), _RGB)
         else:
             convolution("fusion/out", _HEAD_CONVOLUTION_SIZE, self.fusion_channels(0), _PHASES * _BLEND_HEAD)
-        if self.multi_hypothesis:
-            convolution("fusion/hypotheses", _HEAD_CONVOLUTION_SIZE, self.fusion_channels(0), _HYPOTHESES)
         for level in self.corrected_levels:
             filters = convolution(f"fusion/{level}/motion_a", 3, self.fusion_channels(level), _CORRECTION_FILTERS)
             convolution(f"fusion/{level}/motion_b", 3, filters, 2 * _FLOW)

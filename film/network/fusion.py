@@ -51,12 +51,6 @@ class Fusion(keras.layers.Layer):  # type: ignore[misc]
         # and 32 of a 16-bit one. The blend head starts at zero, which is the plain blend.
         start = 0.0 if config.head == "blend" else 1.0
         self.out = convolution(kernel[2], bias[0], kernel[0], dtype="float32", linear=True, initial_scale=start)
-        self.hypotheses: keras.layers.Layer | None = None
-        if config.multi_hypothesis:
-            kernel, bias = shapes["fusion/hypotheses/kernel"], shapes["fusion/hypotheses/bias"]
-            self.hypotheses = convolution(
-                kernel[2], bias[0], kernel[0], dtype="float32", linear=True, initial_scale=0.0
-            )
         # The last of each starts at zero: a network that learnt without them goes on from where it was.
         self.corrections: list[list[keras.layers.Layer]] = []
         for level in config.corrected_levels:
@@ -94,14 +88,6 @@ class Fusion(keras.layers.Layer):  # type: ignore[misc]
         """
         hidden, last = self.corrections[self.config.corrected_levels.index(level)]
         return tf.cast(last(hidden(values)), tf.float32)
-
-    def opinions(self, values: tf.Tensor) -> tf.Tensor | None:
-        """Say what the other hypotheses count, from what the finest level holds; `None` if there aren't any.
-
-        Returns:
-            `(B, h, w, 2)` float32 at that level's size, logits: of the motion reversed, and of none.
-        """
-        return None if self.hypotheses is None else self.hypotheses(values)
 
     @staticmethod
     def split(cells: tf.Tensor) -> BlendParts:

@@ -30,7 +30,7 @@ __all__ = ["Encoded", "FilmNetwork", "Flows", "Made", "compact", "published"]
 
 _HALF_SIZE_CELL = 2
 # What the hypotheses count by themselves: the decoder's motion, each way's flow in the place of the other's, none.
-_PRIORS = (1.0, 0.5, 0.15)
+_COUNTS = (1.0, 0.5, 0.15)
 _MEAN_WINDOW = 5  # of half-size pixels, two boxes
 _SMALLEST_MISMATCH = 1 / 255  # of [0, 1]
 _LUMA = (0.299, 0.587, 0.114)  # of red, green and blue
@@ -182,10 +182,12 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
             x0_warped = tf.cast(aligned[..., :channels], tf.float32)
             x1_warped = tf.cast(aligned[..., offset : offset + channels], tf.float32)
             return Made(decoded, x0_warped, x1_warped, motions)
-        back, ahead = ways[0]
-        exchanged = _motion(-ahead, -back, instant)  # each way's flow, reversed, in the place of the other's
-        images, opinions = (first.image, second.image), self.fusion.opinions(values)
-        image, x0_warped, x1_warped, motion = _blend(decoded, opinions, (motions[0], exchanged), images, instant)
+        exchanged = None
+        if self.config.multi_hypothesis:  # each way's flow, reversed, in the place of the other's
+            back, ahead = ways[0]
+            exchanged = _motion(-ahead, -back, instant)
+        images = first.image, second.image
+        image, x0_warped, x1_warped, motion = _blend(decoded, motions[0], exchanged, images, instant)
         return Made(image, x0_warped, x1_warped, [motion, *motions])
 
     def _align(self, first: Encoded, second: Encoded, level: int, motion: tf.Tensor) -> tf.Tensor:
@@ -233,8 +235,7 @@ class FilmNetwork(keras.Model):  # type: ignore[misc]
         layers += [layer for predictor in self.estimator.predictors for layer in predictor]
         layers += [layer for level in self.fusion.levels for layer in level]
         corrections = [layer for level in self.fusion.corrections for layer in level]
-        hypotheses = [] if self.fusion.hypotheses is None else [self.fusion.hypotheses]
-        layers += [self.fusion.out, *hypotheses, *corrections]
+        layers += [self.fusion.out, *corrections]
         return [variable for layer in layers for variable in (layer.kernel, layer.bias)]
 
     def get_config(self) -> dict[str, Any]:
@@ -271,8 +272,8 @@ def _motion(back: tf.Tensor, ahead: tf.Tensor, instant: tf.Tensor) -> tf.Tensor:
 @fused
 def _blend(
     decoded: tf.Tensor,
-    opinions: tf.Tensor | None,
-    motions: tuple[tf.Tensor, tf.Tensor],
+    motion: tf.Tensor,
+    exchanged: tf.Tensor | None,
     images: tuple[tf.Tensor, tf.Tensor],
     instant: tf.Tensor,
 ) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor, tf.Tensor]:
@@ -280,22 +281,20 @@ def _blend(
 
     Args:
         decoded: What `Fusion.split` takes apart.
-        opinions: What `Fusion.opinions` gave.
-        motions: Of the finest level: what `_motion` gave, corrected, and what it gave of the flows exchanged.
+        motion: Of the finest level: what `_motion` gave, corrected.
+        exchanged: What it gives of both ways exchanged, the second hypothesis; `None` for a single one.
         images: The pair.
         instant: `(B, 1, 1, 1)`.
     """
     parts = Fusion.split(decoded)
-    motion, exchanged = (upsample_bilinear(_HALF_SIZE_CELL * motion) for motion in motions)
-    motion += parts.correction
+    motion = upsample_bilinear(_HALF_SIZE_CELL * motion) + parts.correction
     warped = _moved(images, motion)
     # Where the head has no opinion, the nearer image counts for more: with a logit of 0 this is
     # (1 − t)·first + t·second.
     share = tf.sigmoid(parts.logit + tf.math.log(1.0 - instant) - tf.math.log(instant))
-    if opinions is None:
-        image = _mixed(*warped, share)
-    else:
-        image = _mean((warped, _moved(images, exchanged), images), opinions, share)
+    image = _mixed(*warped, share)
+    if exchanged is not None:
+        image = _mean((warped, _moved(images, upsample_bilinear(_HALF_SIZE_CELL * exchanged)), images), share)
     return image + parts.residual, *warped, motion
 
 
@@ -308,19 +307,18 @@ def _mixed(x0_warped: tf.Tensor, x1_warped: tf.Tensor, share: tf.Tensor) -> tf.T
     return share * x0_warped + (1.0 - share) * x1_warped
 
 
-def _mean(pairs: Sequence[tuple[tf.Tensor, tf.Tensor]], opinions: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
+def _mean(pairs: Sequence[tuple[tf.Tensor, tf.Tensor]], share: tf.Tensor) -> tf.Tensor:
     """Take the mean over hypotheses, each a pair of images moved to the instant.
 
-    A hypothesis counts for as much less as its two images differ more around a pixel, times what the decoder says.
+    A hypothesis counts for as much less as its two images differ more around a pixel.
     """
     halved = [[pool(image) for image in pair] for pair in pairs]  # a quarter of the work, and the same answer
     mismatches = [tf.reduce_mean(tf.abs(one - other), axis=-1, keepdims=True) for one, other in halved]
     around = window_means(tf.stop_gradient(tf.concat(mismatches, axis=-1)), _MEAN_WINDOW)
-    trust = tf.math.log(tf.constant(_PRIORS)) - tf.math.log(around + _SMALLEST_MISMATCH)
-    logits = trust + tf.pad(opinions, ((0, 0), (0, 0), (0, 0), (1, 0)))
-    weights = tf.split(upsample_bilinear(tf.nn.softmax(logits)), len(pairs), axis=-1)
+    counts = tf.constant(_COUNTS) / (around + _SMALLEST_MISMATCH)
+    weights = upsample_bilinear(counts / tf.reduce_sum(counts, axis=-1, keepdims=True))
     x0_mean, x1_mean = (
-        tf.add_n([weight * image for weight, image in zip(weights, images, strict=True)])
+        tf.add_n([weight * image for weight, image in zip(tf.split(weights, 3, axis=-1), images, strict=True)])
         for images in zip(*pairs, strict=True)
     )
     return _mixed(x0_mean, x1_mean, share)

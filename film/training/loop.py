@@ -43,8 +43,6 @@ _REPORT_SECONDS = 60.0
 # What rounding to 8 bits leaves of a perfect picture, dB: 10·log10(12·255²). Without a limit one still
 # example would outweigh all others, or be infinite.
 _HIGHEST_PSNR = 58.9
-# Weights with such names start at zero, where they say nothing: those that one begins with may lack them.
-_ADDED = ("/motion_", "/hypotheses/")
 
 
 class Trainer:
@@ -64,8 +62,7 @@ class Trainer:
             plan: How to train.
             directory: The run's folder.
             start: Weights to begin with, fresh ones where none are given. They may lack what corrects the
-                flows (`FilmConfig.refined`) and what weighs hypotheses (`multi_hypothesis`): either has nothing to
-                say before it has learnt something.
+                flows (`FilmConfig.refined`), which changes nothing before it has learnt something.
             clock: Seconds; only ever forward. What `plan.minutes` is measured by.
 
         Raises:
@@ -280,7 +277,7 @@ def _adopt(
     config: FilmConfig, start: WeightSet, fresh: dict[str, NDArray[np.float32]]
 ) -> dict[str, NDArray[np.float32]]:
     """Put a weight set's tensors in place of fresh ones, all but those that it may lack."""
-    tensors = {name: value for name, value in fresh.items() if any(part in name for part in _ADDED)}
+    tensors = {name: start.tensors.get(name, value) for name, value in fresh.items() if "/motion_" in name}
     try:
         check_weights(config, found := {**tensors, **start.tensors})
     except WeightsMismatch as error:

@@ -160,16 +160,14 @@ class Reference:
             pair = [np.concatenate([cells[side][level], features[side][level]], -1) for side in (0, 1)]
             moved = [warp(pair[0], to_first[level]), warp(pair[1], to_second[level])]
             aligned.append(np.concatenate([*moved, to_first[level], to_second[level]], -1))
-        held = self._fuse(aligned)
-        decoded = self._convolve("fusion/out", held)
+        decoded = self._fuse(aligned)
         if self.sizes["multi_hypothesis"]:
             swapped = -instant * ahead[0], -(1 - instant) * back[0]
             moved = [
                 warp_bicubic(image, double_bilinear(2 * flow))
                 for image, flow in zip((first, second), swapped, strict=True)
             ]
-            opinions = np.split(self._convolve("fusion/hypotheses", held), 2, axis=-1)
-            others = list(zip([moved, [first, second]], opinions, strict=True))
+            others = [moved, [first, second]]
             image, warped = self._blend(decoded, (first, second), (to_first[0], to_second[0]), instant, others)
         elif self.sizes["head"] == "blend":
             image, warped = self._blend(decoded, (first, second), (to_first[0], to_second[0]), instant)
@@ -223,7 +221,7 @@ class Reference:
             values = np.concatenate([aligned[level], values], -1)
             for part in "ab":
                 values = leaky(self._convolve(f"fusion/{level}/{part}", values))
-        return values
+        return self._convolve("fusion/out", values)
 
     @staticmethod
     def _blend(
@@ -231,7 +229,7 @@ class Reference:
         images: tuple[Array, Array],
         flows: tuple[Array, Array],
         instant: float,
-        others: Sequence[tuple[Sequence[Array], Array]] = (),
+        others: Sequence[Sequence[Array]] = (),
     ) -> tuple[Array, tuple[Array, Array]]:
         logit, residual, *corrections = np.split(pixels_of(decoded), [1, 4, 6], axis=-1)
         moved = [
@@ -239,13 +237,10 @@ class Reference:
             for image, flow, correction in zip(images, flows, corrections, strict=True)
         ]
         share = 1 / (1 + np.exp(-(logit + np.log((1 - instant) / instant))))
-        pairs = [(moved, np.zeros(())), *others]
-        counts = [
-            prior * np.exp(opinion) / (_mismatch(pair) + 1 / 255)
-            for (pair, opinion), prior in zip(pairs, (1, 0.5, 0.15), strict=False)
-        ]
+        pairs = [moved, *others]
+        counts = [count / (_mismatch(pair) + 1 / 255) for pair, count in zip(pairs, (1, 0.5, 0.15), strict=False)]
         image = residual
-        for count, (pair, _) in zip(counts, pairs, strict=True):
+        for count, pair in zip(counts, pairs, strict=True):
             weight = double_bilinear(count / np.sum(counts, axis=0))
             image = image + weight * (share * pair[0] + (1 - share) * pair[1])
         return image, (moved[0], moved[1])

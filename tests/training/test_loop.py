@@ -133,19 +133,15 @@ def test_a_run_begins_with_the_weights_it_is_given(photographs: Path, tmp_path: 
         assert all(np.array_equal(found[name], weight) for name, weight in weights.items())
 
 
-@pytest.mark.parametrize(
-    ("added", "silent"), [("refined", "fusion/1/motion_b/kernel"), ("multi_hypothesis", "fusion/hypotheses/kernel")]
-)
-def test_weights_without_what_was_added_start_a_network_with_it(
-    added: str, silent: str, photographs: Path, tmp_path: Path
-) -> None:
+def test_weights_without_corrections_start_a_network_with_them(photographs: Path, tmp_path: Path) -> None:
     blend = replace(TINY, head="blend", any_instant=True)
     weights = FilmNetwork(blend).named_weights()
-    network = FilmConfig(**{**blend.__dict__, added: True})
-    trainer = Trainer(plan(photographs, network=network), tmp_path, start=weight_set(weights, config=blend))
+    trainer = Trainer(
+        plan(photographs, network=replace(blend, refined=True)), tmp_path, start=weight_set(weights, config=blend)
+    )
     found = trainer.network.named_weights()
     assert all(np.array_equal(found[name], weight) for name, weight in weights.items())
-    assert not found[silent].any()  # says nothing yet
+    assert not found["fusion/1/motion_b/kernel"].any()  # says nothing yet
 
 
 def test_weights_of_another_network_can_not_be_started_with(photographs: Path, tmp_path: Path) -> None:
