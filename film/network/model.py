@@ -292,8 +292,9 @@ def _blend(
     # Where the head has no opinion, the nearer image counts for more: with a logit of 0 this is
     # (1 − t)·first + t·second.
     share = tf.sigmoid(parts.logit + tf.math.log(1.0 - instant) - tf.math.log(instant))
-    image = _mixed(*warped, share)
-    if exchanged is not None:
+    if exchanged is None:
+        image = _mixed(*warped, share)
+    else:
         image = _mean((warped, _moved(images, upsample_bilinear(_HALF_SIZE_CELL * exchanged)), images), share)
     return image + parts.residual, *warped, motion
 

@@ -19,6 +19,7 @@ __all__ = [
     "upsample_bilinear",
     "upsample_nearest",
     "warp",
+    "warp_bicubic",
     "window_means",
 ]
 

@@ -176,7 +176,7 @@ def test_the_picture_is_a_mean_over_the_motion_its_exchange_and_none(network: Ma
         way.flows[0] = tf.concat([tf.fill(size, across), tf.zeros(size)], axis=-1)
     found = np.asarray(ours.render(first, second, flows, tf.constant([0.25]))["image"])
 
-    total = expected = 0.0
+    total, expected = 0.0, np.zeros_like(ramp)
     for counting, to_first, to_second in ((1, 0.25 * 12, 0.75 * 4), (0.5, -0.25 * 4, -0.75 * 12), (0.15, 0, 0)):
         count = counting / (abs(steepness * (to_first - to_second) - lighter) + 1 / 255)
         made = 0.75 * (ramp + steepness * to_first) + 0.25 * (ramp + steepness * to_second + lighter)
