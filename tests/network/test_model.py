@@ -222,8 +222,9 @@ def test_a_still_picture_stays_itself_between_two_of_it() -> None:
         np.testing.assert_allclose(made, still, atol=1 / 255)
 
 
-def test_compiling_changes_nothing_but_rounding(network: Make) -> None:
-    ours, inputs = network(SMALL), pair()
+@UNRIVALLED  # a search can't be compiled
+def test_compiling_changes_nothing_but_rounding(config: FilmConfig, network: Make) -> None:
+    ours, inputs = network(config), pair()
     expected = ours(inputs)
     found = tf.function(ours, jit_compile=True)(inputs)
     for name, value in expected.items():
