@@ -318,8 +318,9 @@ def _mean(pairs: Sequence[tuple[tf.Tensor, tf.Tensor]], share: tf.Tensor) -> tf.
     around = window_means(tf.stop_gradient(tf.concat(mismatches, axis=-1)), _MEAN_WINDOW)
     counts = tf.constant(_COUNTS) / (around + _SMALLEST_MISMATCH)
     weights = upsample_bilinear(counts / tf.reduce_sum(counts, axis=-1, keepdims=True))
+    weights = tf.split(weights, len(pairs), axis=-1)
     x0_mean, x1_mean = (
-        tf.add_n([weight * image for weight, image in zip(tf.split(weights, 3, axis=-1), images, strict=True)])
+        tf.add_n([weight * image for weight, image in zip(weights, images, strict=True)])
         for images in zip(*pairs, strict=True)
     )
     return _mixed(x0_mean, x1_mean, share)

@@ -5,7 +5,7 @@ written with reshapes and slices: XLA compiles these and their gradients on ever
 device, which it doesn't for TensorFlow's own nearest-neighbour resize.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 import tensorflow as tf
 
@@ -22,8 +22,6 @@ __all__ = [
     "warp_bicubic",
     "window_means",
 ]
-
-_CUBIC_STEPS = (-1, 0, 1, 2)  # the neighbours, from the pixel before the place
 
 
 def pool(image: tf.Tensor) -> tf.Tensor:
@@ -94,22 +92,7 @@ def warp(image: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
     Returns:
         `(B, H, W, C)` of `image`'s type.
     """
-    batch, height, width, channels = _sizes(image)
-    rows = tf.cast(tf.range(height), tf.float32)[None, :, None] + flow[..., 1]
-    columns = tf.cast(tf.range(width), tf.float32)[None, None, :] + flow[..., 0]
-    top, bottom, down = _neighbours(rows, height)
-    left, right, along = _neighbours(columns, width)
-
-    # One gather over all pixels of the batch: rows of C numbers that lie together in memory.
-    pixels = tf.reshape(image, (batch * height * width, channels))
-    first_pixel = (tf.range(batch) * height * width)[:, None, None]
-    upper = first_pixel + top * width
-    lower = first_pixel + bottom * width
-    down = tf.cast(down, image.dtype)
-    along = tf.cast(along, image.dtype)
-    above = _mix(tf.gather(pixels, upper + left), tf.gather(pixels, upper + right), along)
-    below = _mix(tf.gather(pixels, lower + left), tf.gather(pixels, lower + right), along)
-    return tf.ensure_shape(_mix(above, below, down), image.shape)
+    return _read(image, flow, (0, 1), _linear)
 
 
 @fused
@@ -123,18 +106,36 @@ def warp_bicubic(image: tf.Tensor, flow: tf.Tensor) -> tf.Tensor:
     Returns:
         The shape of `image`.
     """
+    return _read(image, flow, (-1, 0, 1, 2), _cubic)
+
+
+def _read(
+    image: tf.Tensor,
+    flow: tf.Tensor,
+    steps: Sequence[int],
+    between: Callable[[Sequence[tf.Tensor], tf.Tensor], tf.Tensor],
+) -> tf.Tensor:
+    """Read `image` where `flow` points, from the pixels that lie `steps` from the one before it along either axis."""
     batch, height, width, channels = _sizes(image)
     top, down = _place(tf.cast(tf.range(height), tf.float32)[None, :, None] + flow[..., 1], height)
     left, along = _place(tf.cast(tf.range(width), tf.float32)[None, None, :] + flow[..., 0], width)
+    down, along = tf.cast(down, image.dtype), tf.cast(along, image.dtype)
+    # One gather over all pixels of the batch: rows of C numbers that lie together in memory.
     pixels = tf.reshape(image, (batch * height * width, channels))
     first_pixel = (tf.range(batch) * height * width)[:, None, None]
-    columns = [tf.clip_by_value(left + step, 0, width - 1) for step in _CUBIC_STEPS]
-    rows = [first_pixel + tf.clip_by_value(top + step, 0, height - 1) * width for step in _CUBIC_STEPS]
-    lines = [_weighted([tf.gather(pixels, row + column) for column in columns], along) for row in rows]
-    return tf.ensure_shape(_weighted(lines, down), image.shape)
+    columns = [tf.clip_by_value(left + step, 0, width - 1) for step in steps]
+    rows = [first_pixel + tf.clip_by_value(top + step, 0, height - 1) * width for step in steps]
+    lines = [between([tf.gather(pixels, row + column) for column in columns], along) for row in rows]
+    return tf.ensure_shape(between(lines, down), image.shape)
 
 
-def _weighted(values: Sequence[tf.Tensor], beyond: tf.Tensor) -> tf.Tensor:
+def _linear(values: Sequence[tf.Tensor], beyond: tf.Tensor) -> tf.Tensor:
+    """Interpolate between two neighbours, at `beyond` in [0, 1] from the first to the second."""
+    here, there = values
+    return here + beyond * (there - here)
+
+
+def _cubic(values: Sequence[tf.Tensor], beyond: tf.Tensor) -> tf.Tensor:
     """Interpolate between four neighbours, at `beyond` in [0, 1] from the second to the third."""
     before, here, there, after = values
     slope, next_slope = 0.5 * (there - before), 0.5 * (after - here)  # a = −½: those of Catmull and Rom's spline
@@ -173,12 +174,6 @@ def window_means(values: tf.Tensor, window: int) -> tf.Tensor:
     return values
 
 
-def _neighbours(positions: tf.Tensor, size: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor, tf.Tensor]:
-    """Give the two whole positions around each position in [0, size), and how far along it lies, in [0, 1]."""
-    index, fraction = _place(positions, size)
-    return index, tf.minimum(index + 1, size - 1), fraction
-
-
 def _place(positions: tf.Tensor, size: int | tf.Tensor) -> tuple[tf.Tensor, tf.Tensor]:
     """Give the whole position before each position in [0, size), and how far beyond it lies, in [0, 1]."""
     last = tf.cast(size, tf.float32) - 1.0
@@ -188,10 +183,6 @@ def _place(positions: tf.Tensor, size: int | tf.Tensor) -> tuple[tf.Tensor, tf.T
     # Clipped once more as integers: a position that isn't a number survives the first clip, and a
     # step of training that went wrong must end in a loss that is skipped, not in a crash.
     return tf.clip_by_value(tf.cast(before, tf.int32), 0, size - 1), fraction
-
-
-def _mix(first: tf.Tensor, second: tf.Tensor, share: tf.Tensor) -> tf.Tensor:
-    return first + share * (second - first)
 
 
 def _sizes(image: tf.Tensor) -> list[int | tf.Tensor]:

@@ -4,7 +4,7 @@ Slow, and meant to be read beside Reda et al. 2022, section 3. Tensors are (B, H
 float64; pyramids are lists, finest level first.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -75,25 +75,17 @@ def double_bilinear(image: Array) -> Array:
 
 
 def warp(image: Array, flow: Array) -> Array:
-    """Read every pixel where the flow points, one by one."""
-    batch, height, width, _ = image.shape
-    out = np.empty_like(image)
-    for b in range(batch):
-        for y in range(height):
-            for x in range(width):
-                column = min(max(x + flow[b, y, x, 0], 0.0), width - 1.0)
-                row = min(max(y + flow[b, y, x, 1], 0.0), height - 1.0)
-                left, top = int(column), int(row)
-                right, bottom = min(left + 1, width - 1), min(top + 1, height - 1)
-                along, down = column - left, row - top
-                above = (1 - along) * image[b, top, left] + along * image[b, top, right]
-                below = (1 - along) * image[b, bottom, left] + along * image[b, bottom, right]
-                out[b, y, x] = (1 - down) * above + down * below
-    return out
+    """Read every pixel where the flow points, bilinearly."""
+    return _read(image, flow, lambda distance: max(0.0, 1.0 - distance))
 
 
 def warp_bicubic(image: Array, flow: Array) -> Array:
-    """Read every pixel where the flow points, by Keys's kernel (1981, a = −½) over the sixteen around it."""
+    """Read every pixel where the flow points, by Keys's kernel (1981, a = −½)."""
+    return _read(image, flow, _keys)
+
+
+def _read(image: Array, flow: Array, kernel: Callable[[float], float]) -> Array:
+    """Read every pixel where the flow points, one by one, by what the sixteen around count at their distances."""
     batch, height, width, _ = image.shape
     out = np.zeros_like(image)
     for b in range(batch):
@@ -103,17 +95,16 @@ def warp_bicubic(image: Array, flow: Array) -> Array:
                 row = min(max(y + flow[b, y, x, 1], 0.0), height - 1.0)
                 for near_row in range(int(row) - 1, int(row) + 3):
                     for near_column in range(int(column) - 1, int(column) + 3):
-                        inside = min(max(near_row, 0), height - 1), min(max(near_column, 0), width - 1)
-                        out[b, y, x] += keys(row - near_row) * keys(column - near_column) * image[b, *inside]
+                        if count := kernel(abs(row - near_row)) * kernel(abs(column - near_column)):
+                            inside = min(max(near_row, 0), height - 1), min(max(near_column, 0), width - 1)
+                            out[b, y, x] += count * image[b, *inside]
     return out
 
 
-def keys(distance: float) -> float:
-    """Say what a pixel at that distance counts."""
-    length = abs(distance)
-    if length < 1:
-        return 1.5 * length**3 - 2.5 * length**2 + 1
-    return -0.5 * length**3 + 2.5 * length**2 - 4 * length + 2 if length < 2 else 0.0
+def _keys(distance: float) -> float:
+    if distance < 1:
+        return 1.5 * distance**3 - 2.5 * distance**2 + 1
+    return -0.5 * distance**3 + 2.5 * distance**2 - 4 * distance + 2 if distance < 2 else 0.0
 
 
 def cells_of(image: Array) -> Array:
@@ -161,16 +152,13 @@ class Reference:
             moved = [warp(pair[0], to_first[level]), warp(pair[1], to_second[level])]
             aligned.append(np.concatenate([*moved, to_first[level], to_second[level]], -1))
         decoded = self._fuse(aligned)
-        if self.sizes["multi_hypothesis"]:
-            swapped = -instant * ahead[0], -(1 - instant) * back[0]
-            moved = [
-                warp_bicubic(image, double_bilinear(2 * flow))
-                for image, flow in zip((first, second), swapped, strict=True)
-            ]
-            others = [moved, [first, second]]
+        if self.sizes["head"] == "blend":
+            others = []
+            if self.sizes["multi_hypothesis"]:
+                swapped = -instant * ahead[0], -(1 - instant) * back[0]
+                ends = zip((first, second), swapped, strict=True)
+                others = [[warp_bicubic(image, double_bilinear(2 * flow)) for image, flow in ends], [first, second]]
             image, warped = self._blend(decoded, (first, second), (to_first[0], to_second[0]), instant, others)
-        elif self.sizes["head"] == "blend":
-            image, warped = self._blend(decoded, (first, second), (to_first[0], to_second[0]), instant)
         else:
             image, warped = decoded, (warp(first, to_first[0]), warp(second, to_second[0]))
         return Pictures(image, warped, forward, backward, forward_residuals, backward_residuals)
@@ -229,7 +217,7 @@ class Reference:
         images: tuple[Array, Array],
         flows: tuple[Array, Array],
         instant: float,
-        others: Sequence[Sequence[Array]] = (),
+        others: Sequence[Sequence[Array]],
     ) -> tuple[Array, tuple[Array, Array]]:
         logit, residual, *corrections = np.split(pixels_of(decoded), [1, 4, 6], axis=-1)
         moved = [
